@@ -1,0 +1,113 @@
+"""
+File arguments: paths or binary streams, opened by the outermost function and by nobody else.
+
+A stream need not be seekable; a pipe works.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO, TypeAlias
+
+import attrs
+
+from lxdimage._chunks import READ_SIZE, Chunks
+
+__all__ = ["FileArgument", "Progress", "Source", "Tracker", "open_sources"]
+
+FileArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+"""What public functions take as a file: a path, or a binary stream that is read from where it stands."""
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes read so far and the bytes there are in all, None where a stream does not tell."""
+
+
+@attrs.frozen
+class Source:
+    """
+    An open file.
+
+    Attributes:
+        name: What findings call it.
+        stream: Its bytes.
+        size: How many, None where a stream does not tell.
+    """
+
+    name: str
+    stream: BinaryIO = attrs.field(repr=False)
+    size: int | None = None
+
+    def chunks(self, size: int = READ_SIZE) -> Chunks:
+        """Yield the bytes from where the stream stands; a short read is not the end."""
+        read = self.stream.read
+        while chunk := read(size):
+            yield chunk
+
+    @property
+    def seekable(self) -> bool:
+        """Whether the stream can be read from other places as well."""
+        return self.stream.seekable()
+
+
+def _name(file: FileArgument) -> str:
+    if isinstance(file, str | os.PathLike):
+        return os.fsdecode(file)
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else "<stream>"
+
+
+def _size(stream: BinaryIO) -> int | None:
+    """Return the bytes from where *stream* stands to its end, where it can tell without being read."""
+    try:
+        if not stream.seekable():
+            return None
+        start = stream.tell()
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(start)
+    except (OSError, AttributeError):
+        return None
+    return end - start
+
+
+@contextmanager
+def open_sources(files: Sequence[FileArgument]) -> Iterator[list[Source]]:
+    """
+    Open *files*, and close at the end those that were opened here.
+
+    Raises:
+        OSError: When a path cannot be opened.
+    """
+    with ExitStack() as stack:
+        sources = []
+        for file in files:
+            if isinstance(file, str | os.PathLike):
+                stream: BinaryIO = stack.enter_context(open(file, "rb", buffering=0))  # noqa: PTH123
+            else:
+                stream = file
+            sources.append(Source(_name(file), stream, _size(stream)))
+        yield sources
+
+
+class Tracker:
+    """Tells *progress* of the bytes that pass, at most once for each megabyte."""
+
+    def __init__(self, progress: Progress | None, sources: Sequence[Source]) -> None:
+        self._progress = progress
+        sizes = [source.size for source in sources]
+        self._total = None if None in sizes else sum(size for size in sizes if size is not None)
+        self._done = 0
+        self._told = 0
+
+    def tap(self, chunks: Chunks) -> Chunks:
+        """Yield *chunks* and count them."""
+        if self._progress is None:
+            yield from chunks
+            return
+        for chunk in chunks:
+            self._done += len(chunk)
+            if self._done - self._told >= 1 << 20 or self._done == self._total:
+                self._told = self._done
+                self._progress(self._done, self._total)
+            yield chunk

@@ -1,0 +1,276 @@
+"""
+The byte layout of tar, each parser next to the function that writes what it reads.
+
+Numbers, strings and records are read as Go's ``archive/tar`` reads them, because that is what decides at
+``image import`` (image format, section 2.5).  Everything here works on whole blocks in memory; `lxdimage.archive`
+finds them in a stream.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "BLOCK",
+    "PAX_NULLABLE",
+    "SIGNATURES",
+    "ZERO_BLOCK",
+    "HeaderError",
+    "checksum",
+    "dump_number",
+    "dump_pax",
+    "padded",
+    "parse_number",
+    "parse_old_sparse",
+    "parse_pax",
+    "parse_size_leniently",
+    "parse_sparse_list",
+    "parse_sparse_text",
+    "parse_string",
+    "sealed",
+    "signed_checksum",
+    "validate_sparse",
+]
+
+BLOCK = 512
+ZERO_BLOCK = bytes(BLOCK)
+SIGNATURES = {b"ustar\x0000": "ustar", b"ustar  \0": "gnu"}
+
+SparseMap = tuple[tuple[int, int], ...]
+
+
+class HeaderError(ValueError):
+    """A block does not hold what tar puts there; the message says which field and what was found."""
+
+
+def padded(size: int) -> int:
+    """Return *size* rounded up to whole blocks."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def parse_string(field: bytes) -> bytes:
+    """Return *field* up to its first NUL."""
+    return field.split(b"\0", 1)[0]
+
+
+_OCTAL = re.compile(rb"[0-7]+")
+
+
+def parse_number(field: bytes, name: str = "number") -> int:
+    """
+    Return the number in a header field: octal text, or base 256 when the first bit is set.
+
+    Args:
+        field: The bytes of the field.
+        name: What it is, for the error.
+
+    Raises:
+        HeaderError: When it is neither, or does not fit 64 bits.
+    """
+    if field and field[0] & 0x80:
+        return _parse_base256(field, name)
+    text = parse_string(field.strip(b" \0"))
+    if not text:
+        return 0
+    if not _OCTAL.fullmatch(text):
+        raise HeaderError(f"{name} is {text!r}, expected octal digits")
+    return int(text, 8)
+
+
+_LENIENT = re.compile(rb"[ \0]*([0-7]+)")
+
+
+def parse_size_leniently(field: bytes) -> int:
+    """
+    Return the size in a header field as GNU tar reads it: octal digits, whatever follows them.
+
+    Raises:
+        HeaderError: When there are no digits.
+    """
+    if field and field[0] & 0x80:
+        return _parse_base256(field, "size")
+    if not field.strip(b"\0"):
+        return 0
+    match = _LENIENT.match(field)
+    if not match:
+        raise HeaderError(f"size is {parse_string(field)!r}, expected octal digits")
+    return int(match[1], 8)
+
+
+def _parse_base256(field: bytes, name: str) -> int:
+    negative = bool(field[0] & 0x40)
+    value = int.from_bytes(
+        bytes([field[0] & 0x7F | (0x80 if negative else 0)]) + field[1:], "big", signed=negative
+    )
+    if not -(1 << 63) <= value < 1 << 63:
+        raise HeaderError(f"{name} needs more than 64 bits")
+    return value
+
+
+def dump_number(value: int, width: int) -> bytes:
+    """
+    Return *value* as a header field of *width* bytes: octal and NUL when it fits, base 256 otherwise.
+
+    The inverse of `parse_number`.
+    """
+    if 0 <= value < 8 ** (width - 1):
+        return b"%0*o\0" % (width - 1, value)
+    field = bytearray(value.to_bytes(width, "big", signed=True))
+    field[0] |= 0x80
+    return bytes(field)
+
+
+def checksum(header: bytes) -> int:
+    """Return the sum of the header's bytes with the checksum field taken as spaces."""
+    return sum(header) - sum(header[148:156]) + 8 * 0x20
+
+
+def signed_checksum(header: bytes) -> int:
+    """Return the same sum over signed bytes, as some old programs wrote it; Go and GNU tar take both."""
+    high = sum(1 for byte in header if byte & 0x80) - sum(1 for byte in header[148:156] if byte & 0x80)
+    return checksum(header) - 256 * high
+
+
+def sealed(header: bytes) -> bytes:
+    """Return *header* with its checksum field filled in."""
+    return header[:148] + b"%06o\0 " % checksum(header) + header[156:]
+
+
+PAX_NULLABLE = frozenset({b"path", b"linkpath", b"uname", b"gname"})
+"""Records whose value must not contain NUL; of the others the key must not."""
+
+
+def parse_pax(data: bytes, *, lenient: bool = False) -> list[tuple[bytes, bytes]]:
+    """
+    Return the records of a PAX extended header in order.
+
+    Each is "LENGTH KEY=VALUE" and a newline, the length counting all of it (POSIX ``pax``, extended header).
+
+    Args:
+        data: The payload of the header.
+        lenient: Take what GNU tar takes beyond Go: NULs behind the last record and in paths, empty keys; but no
+            sign before a length, which Go takes.
+
+    Raises:
+        HeaderError: When a record is malformed.
+    """
+    records = []
+    start = 0
+    while start < len(data):
+        if lenient and not data[start]:
+            break
+        end, key, value = _parse_record(data, start, b"" if lenient else b"+")
+        if not lenient:
+            _check_record(key, value)
+        records.append((key, value))
+        start = end
+    return records
+
+
+def _parse_record(data: bytes, start: int, sign: bytes) -> tuple[int, bytes, bytes]:
+    space = data.find(b" ", start, start + 20)
+    digits = data[start:space] if space > start else b""
+    if not digits.removeprefix(sign).isdigit():
+        raise HeaderError(
+            f"extended header record starts with {data[start : start + 20]!r}, expected its length"
+        )
+    end = start + int(digits)
+    if int(digits) < 5 or end > len(data) or end <= space:
+        raise HeaderError(f"extended header record claims {int(digits)} bytes, {len(data) - start} are left")
+    if data[end - 1] != 0x0A:
+        raise HeaderError("extended header record does not end in a newline")
+    key, equals, value = data[space + 1 : end - 1].partition(b"=")
+    if not equals:
+        raise HeaderError(f"extended header record {data[space + 1 : end - 1][:40]!r} has no '='")
+    return end, key, value
+
+
+def _check_record(key: bytes, value: bytes) -> None:
+    if not key:
+        raise HeaderError(f"extended header record with value {value[:40]!r} has no key")
+    if b"\0" in (value if key in PAX_NULLABLE else key):
+        raise HeaderError(f"extended header record {key[:40]!r} contains a NUL character")
+
+
+def dump_pax(records: Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return *records* as the payload of a PAX extended header: the inverse of `parse_pax`."""
+    pairs = records.items() if isinstance(records, Mapping) else records
+    return b"".join(_dump_record(key, value) for key, value in pairs)
+
+
+def _dump_record(key: bytes, value: bytes) -> bytes:
+    body = b" " + key + b"=" + value + b"\n"
+    length = len(body) + 1
+    # The length counts its own digits, so one more digit may need one more.
+    while len(body) + len(str(length)) != length:
+        length = len(body) + len(str(length))
+    return str(length).encode() + body
+
+
+def parse_old_sparse(block: bytes, start: int, count: int) -> list[tuple[int, int]]:
+    """
+    Return the (offset, length) pairs of one table of the old GNU sparse format.
+
+    Args:
+        block: The header (table of 4 at 386) or an extension block (table of 21 at 0).
+        start: Where the table begins.
+        count: How many pairs it has room for; the first empty one ends it.
+
+    Raises:
+        HeaderError: When a number is malformed.
+    """
+    pairs = []
+    for at in range(start, start + count * 24, 24):
+        if not block[at]:
+            break
+        pairs.append(
+            (
+                parse_number(block[at : at + 12], "sparse offset"),
+                parse_number(block[at + 12 : at + 24], "sparse length"),
+            )
+        )
+    return pairs
+
+
+def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
+    """
+    Return the map of GNU.sparse.map, formats 0.0 and 0.1: numbers separated by commas.
+
+    Raises:
+        HeaderError: When they are not *count* pairs of decimal numbers.
+    """
+    fields = text.split(b",") if text else []
+    if not count.isdigit() or len(fields) != 2 * int(count) or not all(field.isdigit() for field in fields):
+        raise HeaderError(f"GNU.sparse.map holds {len(fields)} numbers, expected {count!r} pairs")
+    numbers = [int(field) for field in fields]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def parse_sparse_text(lines: Iterable[bytes]) -> SparseMap:
+    """
+    Return the map of format 1.0 from its lines: the number of pairs, then offset and length in turn.
+
+    Raises:
+        HeaderError: When a line is not a decimal number.
+    """
+    numbers = []
+    for line in lines:
+        if not line.isdigit() or len(line) > 19:
+            raise HeaderError(f"sparse map holds {line[:20]!r}, expected a decimal number")
+        numbers.append(int(line))
+    return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
+
+
+def validate_sparse(pairs: SparseMap, size: int, *, lenient: bool = False) -> None:
+    """
+    Check that *pairs* ascend, do not overlap (GNU tar does not mind: *lenient*) and end within *size*.
+
+    Raises:
+        HeaderError: When they do not.
+    """
+    end = 0
+    for offset, length in pairs:
+        if (offset < end and not lenient) or length < 0 or offset + length > size:
+            raise HeaderError(f"sparse map has {length} bytes at {offset}, in a file of {size} bytes")
+        end = offset + length

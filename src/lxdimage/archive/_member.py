@@ -1,0 +1,211 @@
+"""A member of a tar: its raw header, and what that means when somebody asks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import NoReturn, Protocol
+
+from lxdimage import _tar
+from lxdimage._chunks import Chunks
+from lxdimage._tar import BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage.archive._entry import Entry, EntryType
+from lxdimage.diagnostics import escape
+
+__all__ = ["CHECKED_RECORDS", "DATALESS", "NO_RECORDS", "TarMember", "extensions", "integer_record", "shown"]
+
+_TYPES = [EntryType.FILE] * 256
+for _type in EntryType:
+    if _type is not EntryType.SOCKET:
+        _TYPES[ord(_type.value)] = _type
+DATALESS = frozenset(b"123456")
+_PIECE = 1 << 20
+NO_RECORDS: Mapping[bytes, bytes] = MappingProxyType({})
+_XATTR = b"SCHILY.xattr."
+
+
+class _Source(Protocol):
+    """The reader that a member came from."""
+
+    global_records: Mapping[bytes, bytes]
+
+    def stored_content(self) -> Chunks: ...
+
+    def fail(self, code: str, message: str, offset: int) -> NoReturn: ...
+
+
+class TarMember:
+    """
+    One member of a tar: the raw header, and what it means when asked.
+
+    Attributes:
+        name: The effective name, from the header, a GNU long name or a PAX record.
+        flag: The type flag as a byte.
+        size: Bytes of content, holes included.
+        offset: Byte offset of the member's first block.
+        header: The 512 bytes of its own header.
+        lead: The blocks before *header* that extend it: PAX and GNU long-name members.
+        records: The PAX records of this member alone.
+        stored: Bytes of content in the archive, without holes.
+        sparse: The stretches that hold data, or None when all does.
+    """
+
+    lead: bytes = b""
+    records: Mapping[bytes, bytes] = NO_RECORDS
+    sparse: SparseMap | None = None
+
+    def __init__(
+        self, name: bytes, flag: int, size: int, offset: int, header: bytes, reader: _Source
+    ) -> None:
+        self.name = name
+        self.flag = flag
+        self.size = self.stored = size
+        self.offset = offset
+        self.header = header
+        self._reader = reader
+
+    def extend(self, lead: bytes, records: Mapping[bytes, bytes]) -> None:
+        """Take in the blocks that precede the header and belong to it."""
+        self.offset -= len(lead)
+        self.lead = lead
+        self.records = records
+
+    def __repr__(self) -> str:
+        return f"<TarMember {self.name!r} {self.type.name} {self.size} bytes>"
+
+    @property
+    def type(self) -> EntryType:
+        """What it is; unknown flags are files, and old archives mark a directory by a slash alone."""
+        if self.flag == 0 and self.name.endswith(b"/"):
+            return EntryType.DIRECTORY
+        return _TYPES[self.flag]
+
+    @cached_property
+    def target(self) -> bytes:
+        """What a link points to, as stored; empty for all but links."""
+        if self.flag not in b"12":
+            return b""
+        name = parse_string(self.header[157:257])
+        for flag, payload in extensions(self.lead):
+            if flag == 0x4B:
+                name = parse_string(payload)
+        return self.records.get(b"linkpath") or name
+
+    @cached_property
+    def entry(self) -> Entry:
+        """
+        All that the archive says about the member.
+
+        Raises:
+            InvalidImageError: When a field is not a number.
+        """
+        try:
+            return _parse_entry(self, {**self._reader.global_records, **self.records})
+        except HeaderError as error:
+            self._reader.fail("bad-header", f"header of {shown(self.name)}: {error}", self.offset)
+
+    def chunks(self) -> Chunks:
+        """
+        Yield the content, holes as zeros; once, and only until the next member is read.
+
+        Raises:
+            TruncatedImageError: When the archive ends within it.
+        """
+        stored = self._reader.stored_content()
+        return stored if self.sparse is None else self._expand(stored, self.sparse)
+
+    def _expand(self, stored: Chunks, sparse: SparseMap) -> Chunks:
+        """Yield zeros for holes and *stored* for the stretches of *sparse*."""
+        at = 0
+        buffer = b""
+        for offset, length in (*sparse, (self.size, 0)):
+            yield from _zeros(offset - at)
+            at = offset + length
+            while length > 0:
+                buffer = buffer or next(stored, b"")
+                if not buffer:
+                    text = f"sparse map of {shown(self.name)} needs {length} bytes more than are stored"
+                    self._reader.fail("truncated-archive", text, self.offset)
+                piece, buffer = buffer[:length], buffer[length:]
+                length -= len(piece)  # noqa: PLW2901
+                yield piece
+
+
+def shown(name: bytes) -> str:
+    return repr(escape(os.fsdecode(name)))
+
+
+def extensions(lead: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type flag and payload of each extension member in *lead*."""
+    at = 0
+    while at < len(lead):
+        size = parse_number(lead[at + 124 : at + 136], "size")
+        yield lead[at + 156], lead[at + BLOCK : at + BLOCK + size]
+        at += BLOCK + _tar.padded(size)
+
+
+def _zeros(size: int) -> Chunks:
+    block = bytes(min(size, _PIECE))
+    for _ in range(size // _PIECE):
+        yield block
+    if size % _PIECE:
+        yield bytes(size % _PIECE)
+
+
+def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
+    header, kind = member.header, member.type
+    device = None
+    if kind in {EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE}:
+        device = (parse_number(header[329:337], "devmajor"), parse_number(header[337:345], "devminor"))
+    return Entry(
+        path=os.fsdecode(member.name),
+        type=kind,
+        mode=parse_number(header[100:108], "mode") & 0o7777,
+        uid=_owner(records, b"uid", header[108:116]),
+        gid=_owner(records, b"gid", header[116:124]),
+        mtime_ns=_parse_time(records, header[136:148]),
+        size=member.size if kind is EntryType.FILE else 0,
+        target=os.fsdecode(member.target),
+        device=device,
+        xattrs={os.fsdecode(key[len(_XATTR) :]): records[key] for key in records if key.startswith(_XATTR)},
+        data=member.sparse,
+    )
+
+
+_INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
+_SECONDS = re.compile(rb"([+-]?[0-9]{1,19})(?:\.([0-9]*))?")
+
+
+def _owner(records: Mapping[bytes, bytes], key: bytes, field: bytes) -> int:
+    text = records.get(key)
+    return integer_record(key, text) if text else parse_number(field, key.decode())
+
+
+def integer_record(key: bytes, text: bytes) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected a decimal number")
+    return int(text)
+
+
+def _seconds(key: bytes, text: bytes) -> int:
+    """Return nanoseconds from a decimal number of seconds with an optional fraction."""
+    match = _SECONDS.fullmatch(text)
+    if not match:
+        raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected seconds")
+    whole, fraction = match[1], int((match[2] or b"")[:9].ljust(9, b"0"))
+    return int(whole) * 1_000_000_000 + (-fraction if whole[:1] == b"-" else fraction)
+
+
+def _parse_time(records: Mapping[bytes, bytes], field: bytes) -> int:
+    text = records.get(b"mtime")
+    return _seconds(b"mtime", text) if text else parse_number(field, "mtime") * 1_000_000_000
+
+
+# What Go parses of a PAX header whether or not anybody asks; a bad one makes the header invalid.
+CHECKED_RECORDS = {
+    b"uid": integer_record, b"gid": integer_record, b"size": integer_record,
+    b"atime": _seconds, b"mtime": _seconds, b"ctime": _seconds,
+}  # fmt: skip

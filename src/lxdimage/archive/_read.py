@@ -1,0 +1,540 @@
+"""
+Reading a tar stream: one pass, constant memory, a member's details parsed only when asked for.
+
+The strategy: the loop of `TarReader.__iter__` looks at each 512-byte header where it lies in the current chunk.
+An ordinary header (valid checksum, no prefix, at most a PAX header that changes neither name nor size) costs one
+Adler-32, a few slices and one small object; everything else goes through `TarReader._special`.  Content is
+skipped by arithmetic unless the consumer asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NoReturn
+from zlib import adler32
+
+from lxdimage import _tar
+from lxdimage._chunks import Chunks
+from lxdimage._tar import BLOCK, ZERO_BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage.archive._member import (
+    CHECKED_RECORDS,
+    DATALESS,
+    NO_RECORDS,
+    TarMember,
+    extensions,
+    integer_record,
+    shown,
+)
+from lxdimage.errors import InvalidImageError, LimitExceededError, TruncatedImageError
+from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
+
+__all__ = ["TarReader", "read_archive"]
+
+_EXTENSIONS = frozenset(b"xgLK")
+_ORDINARY = frozenset(b"012345")
+_PIECE = 1 << 20
+_GO_EXTENSION = 1 << 20  # what Go reads of one extension header
+# What Go parses of every header, whether or not anybody asks.
+_NUMBERS = (
+    ("mode", 100, 108), ("uid", 108, 116), ("gid", 116, 124), ("size", 124, 136), ("mtime", 136, 148),
+    ("devmajor", 329, 337), ("devminor", 337, 345),
+)  # fmt: skip
+# Records that make more of a header than a name and a size.
+_SPECIAL_RECORDS = frozenset({b"path", b"size"})
+_SPARSE = b"GNU.sparse."
+
+
+def _is_special(records: Mapping[bytes, bytes]) -> bool:
+    return not _SPECIAL_RECORDS.isdisjoint(records) or any(key.startswith(_SPARSE) for key in records)
+
+
+class TarReader:
+    """
+    Members of a tar in the order of the stream; iterate over it once.
+
+    Attributes:
+        source: What the archive is called in findings.
+        strict: While True, every field of every header is parsed at once, so that a header is refused exactly
+            when Go refuses it.  Whoever only needs names and sizes sets it to False, at any time.
+        count: Members seen.
+        ended: Whether end-of-archive blocks were seen; without them, the stream was perhaps cut.
+        cut: Bytes of padding that are missing behind the last member's content: Go does not mind, GNU tar does.
+        global_records: Records of the PAX global headers so far.
+    """
+
+    def __init__(
+        self, chunks: Chunks, *, source: str = "", limits: Limits | None = None, strict: bool = False
+    ) -> None:
+        self.source = source
+        self.strict = strict
+        self.count = 0
+        self.ended = False
+        self.cut = 0
+        self.global_records = NO_RECORDS
+        self._chunks = chunks
+        self._limits = limits or Limits()
+        self._sums: dict[bytes, int] = {}
+        # Positions count from the start of the buffer and may lie beyond its end while content is skipped.
+        self._buffer = b""
+        self._base = 0  # stream offset of the buffer
+        self._at = 0  # next byte to read
+        self._data_end = 0  # end of the current member's content
+        self._next = 0  # start of the next header
+        self._name = b""  # the last member, for messages
+
+    @property
+    def offset(self) -> int:
+        """Byte offset of the next block to look at."""
+        return self._base + self._next
+
+    # ---- the loop that costs -----------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[TarMember]:  # noqa: C901 - the hot loop is kept in one piece
+        """
+        Yield the members.
+
+        Raises:
+            InvalidImageError: When a header cannot be read; a subclass says when the archive is cut or a limit is met.
+        """
+        sums, limit = self._sums, self._limits.members
+        lead, records = b"", NO_RECORDS
+        while True:
+            buffer, at = self._buffer, self._next
+            header = buffer[at : at + BLOCK]
+            if len(header) < BLOCK:
+                header = self._next_block()
+                if len(header) < BLOCK:
+                    self._finish(header)
+                    return
+                buffer, at = self._buffer, self._next - BLOCK
+            member = None
+            if (
+                sums.get(header[148:156]) == adler32(header) & 0xFFFF
+                and not header[345]
+                and (not self.strict or _is_regular(header))
+            ):
+                flag = header[156]
+                if flag in _ORDINARY:
+                    digits = header[124:135]
+                    if flag != 0x30:
+                        size = 0
+                    elif digits.isdigit():
+                        size = int(digits, 8)
+                    else:
+                        size = -1
+                    if size >= 0:
+                        name = header[:100] if header[99] else header[: header.index(0)]
+                        member = TarMember(name, flag, size, self._base + at, header, self)
+                        if lead:
+                            member.extend(lead, records)
+                            lead, records = b"", NO_RECORDS
+                        self._at = at = at + BLOCK
+                        self._data_end = at + size
+                        self._next = at + (size + 511 & -512)
+                elif flag == 0x78 and not lead and (found := _plain_extension(buffer, at, header)):
+                    lead, records = found
+                    self._next = at + len(lead)
+                    continue
+            if member is None:
+                self._next = at + BLOCK
+                member = self._special(header, lead)
+                lead, records = b"", NO_RECORDS
+                if member is None:
+                    return
+            self.count += 1
+            if self.count > limit:
+                self.fail("member-limit", f"the archive has more than {limit} members", member.offset)
+            yield member
+
+    # ---- blocks --------------------------------------------------------------------------------------------
+
+    def _next_block(self) -> bytes:
+        """
+        Return the block at `_next`, going on to later chunks as needed; shorter only where the stream ends.
+
+        Afterwards `_next` is the position behind it, in the new buffer.
+        """
+        buffer, at = self._buffer, self._next
+        while at >= len(buffer):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                if self._data_end > len(buffer):
+                    self._fail_truncated(self._data_end - len(buffer))
+                self.cut = at - len(buffer)
+                return b""
+            self._data_end -= len(buffer)
+            self._base += len(buffer)
+            at -= len(buffer)
+            self._buffer = buffer = chunk
+        return self._gather(at)
+
+    def _gather(self, at: int) -> bytes:
+        """Return the block that begins at *at* in the buffer and may end in a later chunk."""
+        block = self._buffer[at : at + BLOCK]
+        while len(block) < BLOCK and (chunk := next(self._chunks, None)) is not None:
+            self._base += len(self._buffer)
+            self._data_end -= len(self._buffer)
+            at -= len(self._buffer)
+            self._buffer = chunk
+            block += chunk[: BLOCK - len(block)]
+        self._next = at + len(block)
+        return block
+
+    def stored_content(self) -> Chunks:
+        """
+        Yield what is stored of the current member, as it lies in the archive.
+
+        Raises:
+            TruncatedImageError: When the archive ends within it.
+        """
+        while self._at < self._data_end:
+            while self._at >= len(self._buffer):
+                self._fetch()
+            piece = self._buffer[self._at : self._data_end]
+            self._at += len(piece)
+            yield piece
+
+    def _fetch(self) -> None:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            self._fail_truncated(self._data_end - len(self._buffer))
+        size = len(self._buffer)
+        self._base += size
+        self._at -= size
+        self._data_end -= size
+        self._next -= size
+        self._buffer = chunk
+
+    def rest(self) -> Chunks:
+        """Yield what follows the end-of-archive blocks."""
+        if self._next < len(self._buffer):
+            yield self._buffer[self._next :]
+        yield from self._chunks
+
+    # ---- headers that are more than a name and a size ------------------------------------------------------
+
+    def _special(self, header: bytes, lead: bytes) -> TarMember | None:
+        """Return the member whose first block not yet taken into *lead* is *header*; None at the end of the archive."""
+        while header != ZERO_BLOCK:
+            offset = self._base + self._next - BLOCK
+            size = self._verify(header, offset)
+            if header[156] not in _EXTENSIONS:
+                return self._member(header, size, lead, offset - len(lead))
+            payload = self._extension(size, offset)
+            if header[156] == 0x67:
+                self.global_records = MappingProxyType(
+                    {**self.global_records, **self._pax(payload, size, offset)}
+                )
+                lead = b""
+            else:
+                lead += header + payload
+                self._limit_extension(len(lead), offset)
+            header = self._next_block()
+            if len(header) < BLOCK:
+                self._finish(header)
+                return None
+        self._end_of_archive()
+        return None
+
+    def _verify(self, header: bytes, offset: int) -> int:
+        """Return the size that a header claims after checking all that Go checks of it."""
+        field = header[148:156]
+        computed = _tar.checksum(header)
+        try:
+            claimed = parse_number(field, "checksum")
+        except HeaderError:
+            claimed = -1
+        if claimed not in {computed, _tar.signed_checksum(header)}:
+            shown = claimed if claimed >= 0 else repr(field)
+            self.fail(
+                "bad-checksum", f"header checksum{self._after()} is {shown}, computed {computed}", offset
+            )
+        if len(self._sums) < 1 << 16:
+            self._sums[field] = (sum(header) + 1) % 65521
+        try:
+            size = self._checked_size(header)
+        except HeaderError as error:
+            self.fail("bad-header", f"header{self._after()}: {error}", offset)
+        if size < 0 and header[156] not in DATALESS:
+            self.fail("bad-header", f"header{self._after()}: size is {size}", offset)
+        return size
+
+    def _checked_size(self, header: bytes) -> int:
+        """Return the size in *header*, read as Go reads it with all other numbers, or as GNU tar does."""
+        if self.strict:
+            numbers = {
+                name: parse_number(header[start:end], name) for name, start, end in _numbers_of(header)
+            }
+            return numbers["size"]
+        return 0 if header[156] in DATALESS else _tar.parse_size_leniently(header[124:136])
+
+    def _extension(self, size: int, offset: int) -> bytes:
+        """Return the blocks of an extension member's payload."""
+        self._limit_extension(size, offset)
+        payload = b""
+        self._data_end = self._next + size
+        while len(payload) < _tar.padded(size):
+            block = self._next_block()
+            payload += block
+            if len(block) < BLOCK:
+                if len(payload) < size:
+                    self._fail_truncated(size - len(payload))
+                return payload.ljust(_tar.padded(size), b"\0")
+        return payload
+
+    def _limit_extension(self, size: int, offset: int) -> None:
+        limit = _GO_EXTENSION if self.strict else self._limits.extension
+        if size > limit + 4 * BLOCK:
+            self.fail(
+                "member-limit",
+                f"extension header{self._after()} has {size} bytes, at most {limit} allowed",
+                offset,
+            )
+
+    def _pax(self, payload: bytes, size: int, offset: int) -> dict[bytes, bytes]:
+        try:
+            records = dict(_tar.parse_pax(payload[:size], lenient=not self.strict))
+            for key, check in CHECKED_RECORDS.items():
+                if (text := records.get(key)) and (self.strict or key == b"size"):
+                    check(key, text)
+        except HeaderError as error:
+            self.fail("bad-pax-record", f"{error}{self._after()}", offset)
+        return records
+
+    def _member(self, header: bytes, size: int, lead: bytes, offset: int) -> TarMember:
+        name = _name_in(header)
+        long_name = b""
+        records: Mapping[bytes, bytes] = NO_RECORDS
+        for flag, payload in extensions(lead):
+            if flag == 0x78:
+                records = self._pax(payload, len(payload), offset)
+            elif flag == 0x4C:
+                long_name = parse_string(payload)
+        flag = header[156]
+        name = long_name or records.get(b"path") or name
+        if text := records.get(b"size"):
+            size = int(text)
+            if size < 0:
+                self.fail("bad-header", f"size of {shown(name)} is {size}", offset)
+        if flag in DATALESS or (flag == 0 and name.endswith(b"/")):
+            size = 0
+        member = TarMember(name, flag, size, offset + len(lead), header, self)
+        member.extend(lead, records)
+        self._at = self._next
+        self._set_end(self._next + size)
+        try:
+            self._sparse(member)
+        except HeaderError as error:
+            self.fail("bad-sparse-map", f"{error}, in {shown(name)}", offset)
+        self._name = name
+        return member
+
+    def _set_end(self, end: int) -> None:
+        self._data_end = end
+        self._next = end + (self._at - end) % BLOCK
+
+    # ---- sparse files ----------------------------------------------------------------------------------------
+
+    def _sparse(self, member: TarMember) -> None:
+        """Find the map of a sparse file in whichever of the four formats it is, and give it to *member*."""
+        if member.flag == 0x53:
+            pairs, size = self._old_sparse(member.header)
+        elif found := self._pax_sparse(member):
+            pairs, size = found
+        else:
+            return
+        if member.flag in DATALESS:
+            raise HeaderError("sparse map on a member without content")
+        _tar.validate_sparse(pairs, size, lenient=not self.strict)
+        member.sparse, member.size, member.stored = pairs, size, self._data_end - self._at
+
+    def _old_sparse(self, header: bytes) -> tuple[SparseMap, int]:
+        """Read format 'S': four pairs in the header, then extension blocks with 21 each."""
+        if self.strict and header[257:265] != b"ustar  \0":
+            raise HeaderError("sparse member without GNU magic")
+        pairs = _tar.parse_old_sparse(header, 386, 4)
+        more, stored = header[482], self._data_end - self._at
+        while more:
+            self._data_end, self._next = 0, self._at
+            block = self._next_block()
+            if len(block) < BLOCK:
+                self._fail_truncated(BLOCK - len(block))
+            self._at = self._next
+            pairs += _tar.parse_old_sparse(block, 0, 21)
+            more = block[504]
+            if len(pairs) > self._limits.extension // 24:
+                raise HeaderError(f"sparse map has more than {len(pairs)} entries")
+        self._set_end(self._at + stored)
+        return tuple(pairs), parse_number(header[483:495], "sparse size")
+
+    def _pax_sparse(self, member: TarMember) -> tuple[SparseMap, int] | None:
+        records = member.records
+        version = records.get(_SPARSE + b"major", b""), records.get(_SPARSE + b"minor", b"")
+        in_data = version == (b"1", b"0")
+        known = in_data or version in {(b"0", b"0"), (b"0", b"1")}
+        if not known and (version != (b"", b"") or not records.get(_SPARSE + b"map")):
+            return None
+        if name := records.get(_SPARSE + b"name"):
+            member.name = name
+        text = records.get(_SPARSE + b"size") or records.get(_SPARSE + b"realsize")
+        size = integer_record(_SPARSE + b"size", text) if text else member.size
+        if in_data:
+            return self._sparse_in_data(), size
+        return _tar.parse_sparse_list(
+            records.get(_SPARSE + b"map", b""), records.get(_SPARSE + b"numblocks", b"")
+        ), size
+
+    def _sparse_in_data(self) -> SparseMap:
+        """Read format 1.0: lines of text in front of the content, padded to whole blocks."""
+        text = bytearray()
+        lines, wanted = 0, 1
+        end = self._data_end
+        while lines < wanted:
+            if end - self._at < BLOCK or len(text) > self._limits.extension:
+                raise HeaderError("sparse map does not end where the content begins")
+            block = self._content_block()
+            text += block
+            lines += block.count(b"\n")
+            if wanted == 1 and lines:
+                count = bytes(text[: text.index(b"\n")])
+                if not count.isdigit() or len(count) > 7:
+                    raise HeaderError(
+                        f"sparse map starts with {count[:20]!r}, expected the number of its entries"
+                    )
+                wanted = 1 + 2 * int(count)
+            end = self._data_end
+        return _tar.parse_sparse_text(bytes(text).split(b"\n")[:wanted])
+
+    def _content_block(self) -> bytes:
+        """Take one block of the current member's content."""
+        block = b""
+        while len(block) < BLOCK:
+            while self._at >= len(self._buffer):
+                self._fetch()
+            piece = self._buffer[self._at : self._at + BLOCK - len(block)]
+            self._at += len(piece)
+            block += piece
+        return block
+
+    # ---- the end ---------------------------------------------------------------------------------------------
+
+    def _end_of_archive(self) -> None:
+        """Take the second of the two blocks of zeros; one alone is enough where the stream ends."""
+        offset = self._base + self._next - BLOCK
+        second = self._next_block()
+        if second == ZERO_BLOCK:
+            self.ended = True
+        elif len(second) == BLOCK:
+            self.fail(
+                "lone-zero-block", f"block of zeros{self._after()} is followed by something else", offset
+            )
+        else:
+            self._finish(second)
+
+    def _finish(self, block: bytes) -> None:
+        """End where the stream ends: between two members, or within a header."""
+        if block:
+            offset = self._base + len(self._buffer) - len(block)
+            text = f"expected a header of 512 bytes{self._after()}, found {len(block)}"
+            self.fail("truncated-header", text, offset)
+
+    def _after(self) -> str:
+        return f" after {shown(self._name)}" if self._name else ""
+
+    def _fail_truncated(self, missing: int) -> NoReturn:
+        text = f"the archive ends {missing} bytes before the content{self._after().replace('after', 'of', 1)} does"
+        self.fail("truncated-archive", text, self._base + len(self._buffer))
+
+    def fail(self, code: str, message: str, offset: int) -> NoReturn:
+        """Raise the exception for a finding of kind *code*."""
+        kind = _ERRORS.get(code, InvalidImageError)
+        raise kind(diagnose(code, message, source=self.source, offset=offset))
+
+
+_ERRORS = {
+    "truncated-archive": TruncatedImageError,
+    "truncated-header": TruncatedImageError,
+    "member-limit": LimitExceededError,
+}
+
+
+# Numbers as nearly every program writes them: what this matches, Go and GNU tar read alike.
+_REGULAR = re.compile(
+    rb"([0-7]{6}([0-7]\0| \0)){3}([0-7]{11}[\0 ]){2}([0-7]{6}\0 |[0-7]{7}\0)[0-7]"
+    rb".{172}(([0-7]{6}([0-7]\0| \0)){2}|\0{16})",
+    re.DOTALL,
+)
+
+
+def _is_regular(header: bytes) -> bool:
+    """Tell whether all that Go checks of a header holds, given the low half of its Adler-32 fits the checksum."""
+    if not _REGULAR.match(header, 100):
+        return False
+    # Two halves, because only a sum below 65521 is exact.
+    total = (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - 2
+    return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
+
+
+def _plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes]] | None:
+    """Return the blocks and records of the PAX header at *at* when they change neither name nor size."""
+    digits = header[124:135]
+    if not digits.isdigit():
+        return None
+    size = int(digits, 8)
+    end = at + BLOCK + _tar.padded(size)
+    if not 0 < size <= _PIECE or end > len(buffer):
+        return None
+    try:
+        records = dict(_tar.parse_pax(buffer[at + BLOCK : at + BLOCK + size]))
+    except HeaderError:
+        return None
+    return None if _is_special(records) else (header + buffer[at + BLOCK : end], records)
+
+
+def _numbers_of(header: bytes) -> tuple[tuple[str, int, int], ...]:
+    """Return the number fields that Go parses: v7 headers have no devices."""
+    return _NUMBERS if header[257:263] == b"ustar\0" or header[257:265] == b"ustar  \0" else _NUMBERS[:5]
+
+
+def _name_in(header: bytes) -> bytes:
+    """Return the name in the header itself, with the prefix where the format has one."""
+    name = parse_string(header[:100])
+    prefix = b""
+    if header[257:263] == b"ustar\0":
+        star = header[508:512] == b"tar\0"
+        prefix = parse_string(header[345 : 476 if star else 500])
+    elif header[257:265] == b"ustar  \0" and header[345]:
+        prefix = _misplaced_prefix(header)
+    return prefix + b"/" + name if prefix else name
+
+
+def _misplaced_prefix(header: bytes) -> bytes:
+    """Return the prefix that old Go programs put where GNU keeps the access time: Go still honours it."""
+    try:
+        parse_number(header[345:357])
+        parse_number(header[357:369])
+    except HeaderError:
+        prefix = parse_string(header[345:500])
+        return prefix if prefix.isascii() else b""
+    return b""
+
+
+def read_archive(chunks: Chunks, *, source: str = "", limits: Limits | None = None) -> Iterator[TarMember]:
+    """
+    Yield the members of a tar, in order, once.
+
+    Args:
+        chunks: The decompressed bytes.
+        source: What to call the archive in findings.
+        limits: Bounds on members and extension headers.
+
+    Yields:
+        Each member, usable until the next one is asked for.
+
+    Raises:
+        InvalidImageError: When a header cannot be read; a subclass says when the archive is cut or a limit is met.
+    """
+    return iter(TarReader(chunks, source=source, limits=limits, strict=True))

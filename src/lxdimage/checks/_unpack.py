@@ -1,0 +1,259 @@
+"""
+Whether GNU tar unpacks an archive as the daemons call it, when an instance is created (image format, section 2.6).
+
+The daemons run tar as root with restrict, force-local, numeric owners and all xattrs.  It reads more strictly than
+Go in some places and more loosely in others; what is checked here is where it fails although the import passed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from lxdimage._tar import HeaderError, parse_number
+from lxdimage.archive import EntryType, TarMember
+from lxdimage.checks._findings import Findings
+from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.formats import control_path
+from lxdimage.rules import diagnose
+
+__all__ = ["UnpackCheck"]
+
+_REMEMBERED = 100_000
+_OWNERS = 10_000
+_NAME_MAX = 255
+_PATH_MAX = 4095
+_LINKS_FOLLOWED = 40
+_ID_MAX = 0xFFFF_FFFF
+_MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
+_REGULAR = frozenset(b"\x0007")
+_TIMES = (b"atime", b"ctime", b"mtime")
+_SECONDS = re.compile(rb"-?([0-9]{1,18}(?![0-9]))")
+_DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
+
+
+class UnpackCheck:
+    """
+    What tar makes of the members of one archive.
+
+    Remembers the first hundred thousand names, as numbers: enough to see links without a target, members inside a
+    file, and files in the place of a directory.  Beyond that number these are not looked for.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._findings = Findings()
+        self._in_dev = Findings()
+        self._files: set[int] = set()  # whatever cannot have members inside
+        self._delayed: set[int] = set()  # links that are put in place only at the end
+        self._links: dict[bytes, bytes] = {}  # links that tar follows
+        self._directories: set[int] = set()  # those with content
+        self._empty: set[int] = set()  # those without, so far
+        self._owners: set[bytes] = set()
+        self._parent = b""
+
+    def findings(self, *, unpacks_dev: bool) -> tuple[Diagnostic, ...]:
+        """Return what was found, for a daemon that unpacks or excludes what lies below dev."""
+        found = self._findings.all()
+        return (*found, *self._in_dev.all()) if unpacks_dev else found
+
+    def see(self, member: TarMember) -> None:
+        """Take the next member."""
+        name = member.name
+        if b".." in name and b".." in name.split(b"/"):
+            self._refuse("dotdot-member", member, "contains '..'")
+            return
+        path = control_path(name)
+        owner = member.header[100:124]
+        if owner not in self._owners or member.records:
+            self._check_numbers(member, owner)
+        if len(path) > _NAME_MAX and not self._fits(member, path):
+            return
+        parent = path[: path.rfind(b"/") + 1]
+        if parent != self._parent:
+            self._check_parents(member, parent)
+        self._place(member, path)
+
+    def _place(self, member: TarMember, path: bytes) -> None:
+        """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
+        kind = member.type
+        if kind is EntryType.DIRECTORY or (kind is EntryType.FILE and member.name.endswith(b"/")):
+            self._see_directory(member, path)
+            return
+        number = hash(path)
+        if not path:
+            self._refuse(
+                "member-over-directory",
+                member,
+                f"is a {_described(kind)} in the place of the directory itself",
+            )
+        elif number in self._directories:
+            self._refuse(
+                "member-over-directory",
+                member,
+                f"is a {_described(kind)}, and a directory with content before",
+            )
+        if kind is EntryType.SYMLINK:
+            self._see_symlink(member, path)
+            return
+        if kind is EntryType.HARD_LINK:
+            self._see_hard_link(member)
+        elif kind in _DEVICES:
+            self._check_device(member)
+        elif member.flag == 0x4D:
+            self._refuse("multi-volume-member", member, "is continued from another volume")
+        elif member.sparse and sum(length for _, length in member.sparse) > member.stored:
+            self._refuse(
+                "bad-sparse-map", member, f"has a sparse map for more than the {member.stored} bytes stored"
+            )
+        if len(self._files) < _REMEMBERED:
+            self._files.add(number)
+
+    def _see_directory(self, member: TarMember, path: bytes) -> None:
+        if member.flag in _REGULAR and member.stored:
+            text = f"ends in a slash, so tar makes a directory of it, and stumbles over its {member.stored} bytes"
+            self._refuse("directory-with-content", member, text)
+        number = hash(path)
+        if number in self._delayed:
+            text = "is a directory, and a symbolic link before that leads out of the tree"
+            self._refuse("member-over-directory", member, text)
+        self._files.discard(number)
+        if len(self._empty) < _REMEMBERED:
+            self._empty.add(number)
+        if self._links.get(path) is not None and not self._leads_to_directory(path):
+            self._refuse(
+                "member-inside-file", member, "is a directory, and a symbolic link before that leads nowhere"
+            )
+
+    def _refuse(self, code: str, member: TarMember, text: str) -> None:
+        path = control_path(member.name)
+        excluded = path.startswith((b"dev/", b"rootfs/dev/"))
+        (self._in_dev if excluded else self._findings).add(
+            diagnose(
+                code,
+                f"{os.fsdecode(member.name)[:200]!r} {text}",
+                stage=Stage.CREATE,
+                source=self._source,
+                offset=member.offset,
+            )
+        )
+
+    # ---- fields ----------------------------------------------------------------------------------------------
+
+    def _check_numbers(self, member: TarMember, owner: bytes) -> None:
+        """Report owners and times that tar refuses; they are the same in nearly all headers of an archive."""
+        header, records = member.header, member.records
+        try:
+            parse_number(owner[:8], "mode")
+            for key, field in ((b"uid", owner[8:16]), (b"gid", owner[16:24])):
+                self._check_id(member, key, field)
+            parse_number(header[136:148].replace(b"-", b""), "mtime")
+        except HeaderError as error:
+            self._refuse("bad-header", member, f"has a header that tar refuses: {error}")
+            return
+        size = records.get(b"size")
+        if size is not None and not size.isdigit():
+            self._refuse("bad-pax-record", member, f"has the PAX record size={size[:40]!r}, expected digits")
+        for key in _TIMES:
+            if not _SECONDS.match(records.get(key, b"0")):
+                text = f"has the PAX record {key.decode()}={records[key][:40]!r}, expected seconds"
+                self._refuse("bad-pax-record", member, text)
+        if records.get(b"linkpath") == b"" or records.get(b"path") == b"":
+            self._refuse("bad-pax-record", member, "has an empty path in its PAX header")
+        if len(self._owners) < _OWNERS:
+            self._owners.add(owner)
+
+    def _check_id(self, member: TarMember, key: bytes, field: bytes) -> None:
+        text = member.records.get(key)
+        if text is None:
+            if not field.strip(b"\0") or field.strip(b" \0"):
+                value = parse_number(field, key.decode())
+            else:
+                raise HeaderError(f"{key.decode()} is blank")
+        else:
+            value = int(text) if text.removeprefix(b"-").isdigit() and len(text) < 20 else -1
+        if not 0 <= value <= _ID_MAX:
+            raise HeaderError(f"{key.decode()} is {value}, at most {_ID_MAX} is possible")
+
+    def _check_device(self, member: TarMember) -> None:
+        try:
+            major, minor = (parse_number(member.header[start : start + 8]) for start in (329, 337))
+        except HeaderError:
+            major = minor = -1
+        if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
+            self._refuse("bad-header", member, "is a device whose numbers no kernel takes")
+
+    def _fits(self, member: TarMember, path: bytes) -> bool:
+        longest = max(map(len, path.split(b"/")))
+        if longest > _NAME_MAX:
+            self._refuse(
+                "name-too-long", member, f"has a component of {longest} bytes, at most 255 are possible"
+            )
+        elif len(path) > _PATH_MAX:
+            self._refuse("name-too-long", member, f"has {len(path)} bytes, at most 4095 are possible")
+        return longest <= _NAME_MAX and len(path) <= _PATH_MAX
+
+    # ---- the tree --------------------------------------------------------------------------------------------
+
+    def _check_parents(self, member: TarMember, parent: bytes) -> None:
+        """Report a member below something that is not a directory; symbolic links within the tree are followed."""
+        end = parent.find(b"/")
+        while end > 0:
+            ancestor = parent[:end]
+            if hash(ancestor) in self._files:
+                text = f"lies below {os.fsdecode(ancestor)!r}, which is no directory"
+            elif ancestor in self._links and not self._leads_to_directory(ancestor):
+                text = f"lies below {os.fsdecode(ancestor)!r}, a symbolic link that leads to no directory"
+            else:
+                if len(self._directories) < _REMEMBERED:
+                    self._directories.add(hash(ancestor))
+                end = parent.find(b"/", end + 1)
+                continue
+            self._refuse("member-inside-file", member, text)
+            return
+        self._parent = parent
+
+    def _leads_to_directory(self, path: bytes) -> bool:
+        """Follow the symbolic link at *path* as far as the archive says where it leads."""
+        for _ in range(_LINKS_FOLLOWED):
+            target = self._links.get(path)
+            if target is None:
+                return hash(path) in self._directories or hash(path) in self._empty or self._forgetful
+            path = control_path(path[: path.rfind(b"/") + 1] + target)
+        return False
+
+    @property
+    def _forgetful(self) -> bool:
+        return len(self._directories) >= _REMEMBERED or len(self._files) >= _REMEMBERED
+
+    def _see_symlink(self, member: TarMember, path: bytes) -> None:
+        target = member.target
+        if not target or len(target) > _PATH_MAX:
+            text = f"is a symbolic link to {len(target)} bytes, from 1 to 4095 are possible"
+            self._refuse("bad-symlink", member, text)
+        elif target.startswith(b"/") or b".." in target.split(b"/"):
+            # Put in place only when all is unpacked; until then an empty file stands there.
+            if len(self._files) < _REMEMBERED:
+                self._files.add(hash(path))
+                self._delayed.add(hash(path))
+        elif len(self._links) < _OWNERS:
+            self._links[path] = target
+        self._parent = b""
+
+    def _see_hard_link(self, member: TarMember) -> None:
+        target = control_path(_without_dotdot(member.target))
+        if hash(target) not in self._files and target not in self._links and not self._forgetful:
+            text = f"is a hard link to {os.fsdecode(target)!r}, which is no file before it"
+            self._refuse("dangling-hard-link", member, text)
+
+
+def _described(kind: EntryType) -> str:
+    return kind.name.lower().replace("_", " ")
+
+
+def _without_dotdot(name: bytes) -> bytes:
+    """Return *name* behind its last ``..`` component, which is what tar makes of the target of a hard link."""
+    parts = name.split(b"/")
+    while b".." in parts:
+        parts = parts[parts.index(b"..") + 1 :]
+    return b"/".join(parts)

@@ -1,0 +1,114 @@
+"""
+The command line: ``lxdimage VERB``.
+
+One short module for each group of verbs, loaded when its verb is called.  Data goes to standard output, words to
+standard error.  Exit status: 0 clean, 1 findings, 2 usage or unreadable input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+import lxdimage
+from lxdimage.diagnostics import escape, render
+from lxdimage.errors import LXDImageError
+
+__all__ = ["main"]
+
+VERBS = {
+    "info": ("_info", "what an image is: type, architecture, dates, properties, templates"),
+    "validate": ("_validate", "read an image completely and say what the daemons make of it"),
+    "fingerprint": ("_fingerprint", "the SHA-256 that identifies an image"),
+    "show": ("_show", "metadata.yaml, or a template"),
+    "ls": ("_ls", "list the members of an image"),
+    "cat": ("_cat", "write members of an image to standard output"),
+}
+
+FINDINGS = 1
+UNUSABLE = 2
+INTERRUPTED = 130
+
+
+class _Verb(Protocol):
+    def configure(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {text}" for verb, (_, text) in VERBS.items())
+    return f"""usage: lxdimage VERB [OPTION...] FILE...
+
+Read, verify, build, convert, edit and preview LXD and Incus images.
+
+{verbs}
+
+'lxdimage VERB --help' explains a verb.  A unified image is one FILE; a split image is its metadata file and its
+root file, in either order; '-' is standard input.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run the command line.
+
+    Args:
+        argv: The arguments without the program's name; those of the process unless given.
+
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(_overview(), end="", file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else UNUSABLE
+    if arguments[0] in {"-V", "--version"}:
+        print(f"lxdimage {lxdimage.__version__}")
+        return 0
+    try:
+        return _run(arguments[0], arguments[1:])
+    except LXDImageError as error:
+        for diagnostic in error.diagnostics:
+            print(render(diagnostic), file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"lxdimage: error: {_describe(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("lxdimage: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return UNUSABLE
+
+
+def _describe(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{escape(os.fsdecode(error.filename))!r}: {text}" if error.filename else text
+
+
+def _run(verb: str, arguments: Sequence[str]) -> int:
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f", did you mean {near[0]!r}?" if near else "; 'lxdimage --help' lists the verbs"
+        print(f"lxdimage: error: unknown verb {escape(verb)!r}{hint}", file=sys.stderr)
+        return UNUSABLE
+    name, text = VERBS[verb]
+    module: _Verb = import_module(f"lxdimage.cli.{name}")  # type: ignore[assignment]
+    parser = argparse.ArgumentParser(
+        prog=f"lxdimage {verb}",
+        description=f"{text[0].upper()}{text[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    status = module.run(parser.parse_args(arguments))
+    sys.stdout.flush()
+    return status

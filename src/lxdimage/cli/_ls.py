@@ -1,0 +1,98 @@
+"""``lxdimage ls``."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime, timedelta
+
+from lxdimage.archive import Entry, EntryType
+from lxdimage.cli._options import add_files, add_limits, file_argument, limits_of
+from lxdimage.cli._output import print_json
+from lxdimage.diagnostics import escape
+from lxdimage.image import arrange_files, open_members
+
+__all__ = ["configure", "run"]
+
+_LETTERS = {
+    EntryType.FILE: "-",
+    EntryType.HARD_LINK: "h",
+    EntryType.SYMLINK: "l",
+    EntryType.CHARACTER_DEVICE: "c",
+    EntryType.BLOCK_DEVICE: "b",
+    EntryType.DIRECTORY: "d",
+    EntryType.FIFO: "p",
+    EntryType.SOCKET: "s",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    add_files(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "-l", "--long", action="store_true", help="mode, owner, size and time as well, as tar -tv"
+    )
+    how.add_argument("--json", action="store_true", help="print one JSON array")
+    add_limits(parser)
+    parser.epilog = "The root of a split image is listed below rootfs/."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the members."""
+    files, _ = arrange_files(*map(file_argument, arguments.files))
+    with open_members(*files, limits=limits_of(arguments)) as members:
+        if arguments.json:
+            print_json([_json(item.path, item.member.entry) for item in members])
+        elif arguments.long:
+            for item in members:
+                print(_long(item.path, item.member.entry))
+        else:
+            for item in members:
+                print(escape(item.path))
+    return 0
+
+
+def _long(path: str, entry: Entry) -> str:
+    owner = f"{entry.uid}/{entry.gid}"
+    size = f"{entry.device[0]},{entry.device[1]}" if entry.device else str(entry.size)
+    link = {EntryType.SYMLINK: " -> ", EntryType.HARD_LINK: " link to "}.get(entry.type, "")
+    return (
+        f"{_LETTERS[entry.type]}{_mode_text(entry.mode)} {owner:>11} {size:>11} {_time_text(entry.mtime_ns)} "
+        f"{escape(path)}{link}{escape(entry.target)}"
+    )
+
+
+def _mode_text(mode: int) -> str:
+    letters = []
+    for shift, special, letter in ((6, 0o4000, "s"), (3, 0o2000, "s"), (0, 0o1000, "t")):
+        bits = mode >> shift & 7
+        run = letter if bits & 1 else letter.upper()
+        letters += [
+            "r" if bits & 4 else "-",
+            "w" if bits & 2 else "-",
+            run if mode & special else "-x"[bits & 1],
+        ]
+    return "".join(letters)
+
+
+def _time_text(nanoseconds: int) -> str:
+    try:
+        return (_EPOCH + timedelta(seconds=nanoseconds // 1_000_000_000)).strftime("%Y-%m-%d %H:%M")
+    except OverflowError:
+        return f"{nanoseconds // 1_000_000_000:>16}"
+
+
+def _json(path: str, entry: Entry) -> dict[str, object]:
+    return {
+        "path": path,
+        "type": entry.type.name.lower().replace("_", "-"),
+        "mode": f"{entry.mode:04o}",
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "mtime": entry.mtime_ns / 1_000_000_000,
+        "size": entry.size,
+        "target": entry.target or None,
+        "device": list(entry.device) if entry.device else None,
+        "xattrs": {name: value.hex() for name, value in entry.xattrs.items()},
+    }

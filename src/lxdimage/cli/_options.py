@@ -1,0 +1,79 @@
+"""Options and operands that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import BinaryIO
+
+import attrs
+
+from lxdimage.limits import Limits
+from lxdimage.targets import Target
+
+__all__ = ["add_files", "add_limits", "add_targets", "file_argument", "limits_of", "parse_size"]
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)i?b?", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes in *text*: a number, or one with K, M, G or T (powers of 1024)."""
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        message = f"expected a size such as 500M or 2G, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def file_argument(name: str) -> str | BinaryIO:
+    """Return the file for an operand: '-' is standard input."""
+    return sys.stdin.buffer if name == "-" else name
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the operands for the files of one image."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="the image: one file, or metadata file and root file; '-' is standard input",
+    )
+
+
+def add_targets(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add ``--target``."""
+    choices = [target.value for target in Target]
+    if several:
+        parser.add_argument(
+            "--target",
+            dest="targets",
+            action="append",
+            choices=[*choices, "all"],
+            help="the daemon to judge for (may be repeated; default: lxd)",
+        )
+    else:
+        parser.add_argument(
+            "--target", choices=choices, default="lxd", help="the daemon that the image is for (default: lxd)"
+        )
+
+
+_LIMITS = {
+    "size": "decompressed bytes of one file",
+    "ratio": "decompressed bytes for each compressed one",
+    "members": "members of one archive",
+}
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the options that raise bounds on untrusted input."""
+    group = parser.add_argument_group("limits", "bounds on what an untrusted image may use")
+    for name, text in _LIMITS.items():
+        group.add_argument(f"--max-{name}", metavar="N", type=parse_size, help=text)
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """Return the limits that the options ask for."""
+    given = {name: getattr(arguments, f"max_{name}") for name in _LIMITS}
+    return attrs.evolve(Limits(), **{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,52 @@
+"""``lxdimage show``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+
+from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._output import metadata_json, print_json
+from lxdimage.diagnostics import escape
+from lxdimage.image import arrange_files, open_image
+from lxdimage.metadata import dump_metadata
+from lxdimage.targets import Target
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    add_files(parser)
+    add_targets(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="print the metadata as JSON")
+    what.add_argument("--template", metavar="NAME", help="print the template file NAME as it is")
+    add_limits(parser)
+    parser.epilog = (
+        "The metadata is printed as the target reads it; 'cat FILE metadata.yaml' prints the file itself."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print metadata or a template."""
+    files, _ = arrange_files(*map(file_argument, arguments.files))
+    image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
+    if arguments.template is not None:
+        return _template(image.templates, arguments.template)
+    if arguments.json:
+        print_json(metadata_json(image.metadata))
+    else:
+        sys.stdout.write(dump_metadata(image.metadata))
+    return 0
+
+
+def _template(templates: Mapping[str, bytes], name: str) -> int:
+    content = templates.get(name)
+    if content is None:
+        names = ", ".join(map(repr, sorted(templates))) or "none"
+        print(f"lxdimage: error: no template {escape(name)!r}; there are: {escape(names)}", file=sys.stderr)
+        return 2
+    sys.stdout.buffer.write(content)
+    return 0

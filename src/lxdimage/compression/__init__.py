@@ -1,0 +1,13 @@
+"""
+Compression of image files: detected as the daemons do it, decoded within limits, encoded reproducibly.
+
+This package is the only importer of codecs.  Every stage takes chunks of bytes and yields chunks of bytes; no
+stage closes its source.
+"""
+
+from __future__ import annotations
+
+from lxdimage.compression._decode import decode
+from lxdimage.compression._detect import HEAD_SIZE, Compression, detect
+
+__all__ = ["HEAD_SIZE", "Compression", "decode", "detect"]

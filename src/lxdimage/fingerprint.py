@@ -1,0 +1,144 @@
+"""
+The identity of an image: SHA-256 over the bytes of its files as they are, in order (image format, section 4.1).
+
+For a split image that is the metadata file followed by the root file, with nothing between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from queue import SimpleQueue
+
+import attrs
+
+from lxdimage._chunks import Chunks, read_ahead
+from lxdimage._sources import FileArgument, Progress, Tracker, open_sources
+
+__all__ = ["Digest", "Fingerprint", "fingerprint_files"]
+
+_HEX = re.compile("[0-9a-f]{64}")
+_PREFIX = re.compile("[0-9a-f]{1,64}")
+_SHORT = 12
+
+
+def _check_hex(_instance: object, _attribute: object, value: str) -> None:
+    if not _HEX.fullmatch(value):
+        message = f"expected 64 lower-case hexadecimal digits, found {value!r}"
+        raise ValueError(message)
+
+
+@attrs.frozen
+class Fingerprint:
+    """
+    The SHA-256 that identifies an image.
+
+    Attributes:
+        hex: All 64 lower-case hexadecimal digits.
+    """
+
+    hex: str = attrs.field(validator=_check_hex)
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits: what LXD and Incus show in lists."""
+        return self.hex[:_SHORT]
+
+    def matches(self, prefix: str) -> bool:
+        """Tell whether *prefix*, one digit or more, in either case, is how the fingerprint begins."""
+        folded = prefix.lower()
+        return bool(_PREFIX.fullmatch(folded)) and self.hex.startswith(folded)
+
+    def __str__(self) -> str:
+        return self.hex
+
+
+class Digest:
+    """
+    SHA-256 of all chunks that pass, computed beside whatever else goes on.
+
+    The first megabyte is hashed at once; from there on a thread of its own does the work, at most four chunks
+    behind.  Chunks are immutable, so none can change while it waits.
+
+    Attributes:
+        size: Bytes that passed so far.
+    """
+
+    _DEPTH = 4
+    _THREAD_FROM = 1 << 20
+
+    def __init__(self, *also: Digest) -> None:
+        """
+        Args:
+            also: Digests that take every chunk as well, such as the one over all files of a split image.
+        """
+        self.size = 0
+        self._hash = hashlib.sha256(usedforsecurity=False)
+        self._updates = [self._hash.update, *(digest._hash.update for digest in also)]  # noqa: SLF001
+        self._also = also
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._slots = threading.Semaphore(self._DEPTH)
+        self._thread: threading.Thread | None = None
+
+    def update(self, chunk: bytes) -> None:
+        """Take one chunk."""
+        self.size += len(chunk)
+        for digest in self._also:
+            digest.size += len(chunk)
+        if self._thread is None and self.size > self._THREAD_FROM:
+            self._thread = threading.Thread(target=self._work, daemon=True, name="lxdimage-digest")
+            self._thread.start()
+        if self._thread is None:
+            for update in self._updates:
+                update(chunk)
+        else:
+            self._slots.acquire()
+            self._queue.put(chunk)
+
+    def _work(self) -> None:
+        get, release, updates = self._queue.get, self._slots.release, self._updates
+        while (chunk := get()) is not None:
+            for update in updates:
+                update(chunk)
+            release()
+
+    def tap(self, chunks: Chunks) -> Chunks:
+        """Yield *chunks*, every one of which belongs to the digest from the moment it is yielded."""
+        for chunk in chunks:
+            self.update(chunk)
+            yield chunk
+
+    def finish(self) -> str:
+        """Wait for the thread and return the digest of all that passed, in hexadecimal."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        return self._hash.hexdigest()
+
+
+def fingerprint_files(*files: FileArgument, progress: Progress | None = None) -> Fingerprint:
+    """
+    Return the fingerprint that LXD and Incus give the image in *files*.
+
+    No byte is interpreted: any file has a fingerprint.
+
+    Args:
+        files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
+        progress: Called with the bytes read so far and in all.
+
+    Returns:
+        The SHA-256 over all of them.
+
+    Raises:
+        OSError: When a file cannot be read.
+    """
+    digest = hashlib.sha256(usedforsecurity=False)
+    with open_sources(files) as sources:
+        tracker = Tracker(progress, sources)
+        for source in sources:
+            chunks = tracker.tap(source.chunks(1 << 20))
+            for chunk in chunks if source.size is not None and source.size < 1 << 22 else read_ahead(chunks):
+                digest.update(chunk)
+    return Fingerprint(digest.hexdigest())

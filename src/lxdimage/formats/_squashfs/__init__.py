@@ -1,0 +1,28 @@
+"""SquashFS 4.0, read and written: the root of most split images, and sometimes a whole image."""
+
+from __future__ import annotations
+
+from lxdimage.formats._squashfs._file import spool
+from lxdimage.formats._squashfs._members import SquashfsMember
+from lxdimage.formats._squashfs._reader import Order, Squashfs, open_squashfs, read_squashfs
+from lxdimage.formats._squashfs._superblock import (
+    Compressor,
+    Flags,
+    Superblock,
+    check_superblock,
+    read_superblock,
+)
+
+__all__ = [
+    "Compressor",
+    "Flags",
+    "Order",
+    "Squashfs",
+    "SquashfsMember",
+    "Superblock",
+    "check_superblock",
+    "open_squashfs",
+    "read_squashfs",
+    "read_superblock",
+    "spool",
+]

@@ -1,0 +1,123 @@
+"""
+Directory listings: names and the inodes that they stand for.
+
+A listing is a sequence of groups of at most 256 entries whose inodes lie in the same metadata block.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lxdimage._chunks import Cursor
+from lxdimage.formats._squashfs._inodes import Directory
+from lxdimage.formats._squashfs._metadata import Metadata
+
+__all__ = ["DirectoryEntry", "read_listing"]
+
+_GROUP = struct.Struct("<III")
+_ENTRY = struct.Struct("<HhHH")
+_MOST_ENTRIES = 256
+_LONGEST_NAME = 256
+_LARGEST_GROUP = _GROUP.size + _MOST_ENTRIES * (_ENTRY.size + _LONGEST_NAME)
+_EMPTY = 3
+"""The size of an empty listing: it counts the entries of the directory itself and of its parent."""
+
+
+class DirectoryEntry(NamedTuple):
+    """
+    A name in a directory.
+
+    Attributes:
+        name: One path component.
+        reference: Where its inode is.
+        code: The inode's basic type, 1 to 7.
+    """
+
+    name: bytes
+    reference: int
+    code: int
+
+
+def read_listing(metadata: Metadata, directory: Directory) -> Iterator[Sequence[DirectoryEntry]]:
+    """
+    Yield the entries of *directory*, group by group, in the order of the listing.
+
+    Args:
+        metadata: The directory table.
+        directory: Which directory.
+
+    Yields:
+        Entries whose names are proper path components, all different from each other.
+
+    Raises:
+        InvalidImageError: The listing leaves the table, or holds a name that no file can have, or one twice.
+    """
+    size = directory.size - _EMPTY
+    if size <= 0:
+        return
+    cursor = Cursor(metadata.chunks(directory.start, directory.offset, size))
+    last = b""
+    ascending = True
+    while cursor.offset < size:
+        group = _read_group(metadata, directory, cursor, size)
+        names = [entry.name for entry in group]
+        _check_names(metadata, directory, names)
+        ascending = ascending and last < names[0] and all(map(operator.lt, names, names[1:]))
+        last = names[-1]
+        yield group
+    if not ascending:
+        _check_unique(metadata, directory, size)
+
+
+def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: int) -> list[DirectoryEntry]:
+    data = cursor.peek(min(_LARGEST_GROUP, size - cursor.offset))
+    if len(data) < _GROUP.size:
+        raise metadata.damaged(f"expected a group of entries, found {len(data)} bytes", directory.start)
+    count, block, _ = _GROUP.unpack_from(data)
+    if count >= _MOST_ENTRIES:
+        message = f"expected a group of at most {_MOST_ENTRIES} entries, found {count + 1}"
+        raise metadata.damaged(message, directory.start)
+    base = block << 16
+    position = _GROUP.size
+    group = []
+    try:
+        for _ in range(count + 1):
+            offset, _, code, length = _ENTRY.unpack_from(data, position)
+            position += _ENTRY.size
+            end = position + length + 1
+            group.append(DirectoryEntry(data[position:end], base | offset, code))
+            position = end
+    except struct.error:
+        position = len(data) + 1
+    if position > len(data):
+        raise metadata.damaged("an entry leaves the listing of its directory", directory.start)
+    cursor.take(position)
+    return group
+
+
+_FORBIDDEN = frozenset({b".", b".."})
+
+
+def _check_names(metadata: Metadata, directory: Directory, names: list[bytes]) -> None:
+    """Check that every name is one path component: all at once, since nearly always all are."""
+    joined = b"/".join(names)
+    if joined.count(b"/") == len(names) - 1 and b"\0" not in joined and _FORBIDDEN.isdisjoint(names):
+        return
+    bad = next(name for name in names if name in _FORBIDDEN or b"/" in name or b"\0" in name)
+    message = f"expected a name that is one path component, found {bad!r}"
+    place = metadata.start + directory.start
+    raise metadata.file.damaged(message, place, "squashfs-name")
+
+
+def _check_unique(metadata: Metadata, directory: Directory, size: int) -> None:
+    """Read an unsorted listing again and check that no name is in it twice; a sorted one needs no such check."""
+    cursor = Cursor(metadata.chunks(directory.start, directory.offset, size))
+    seen: set[bytes] = set()
+    while cursor.offset < size:
+        for entry in _read_group(metadata, directory, cursor, size):
+            if entry.name in seen:
+                raise metadata.damaged(f"the name {entry.name!r} is twice in a directory", directory.start)
+            seen.add(entry.name)

@@ -1,0 +1,232 @@
+"""
+Inodes: what each file system object is.
+
+The values here are tuples and not attrs classes: an image has a hundred thousand of them, and making them is most
+of the time that a listing takes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from lxdimage.archive import EntryType
+from lxdimage.formats._squashfs._metadata import Metadata
+
+__all__ = ["Body", "Device", "Directory", "File", "Inode", "InodeTable", "Special", "Symlink"]
+
+NOTHING = 0xFFFFFFFF
+"""The number of a fragment or of extended attributes when there are none."""
+
+
+class File(NamedTuple):
+    """
+    A regular file.
+
+    Attributes:
+        size: Bytes of content.
+        start: Place of the first data block.
+        fragment: Number of the fragment block that holds the end, or `NOTHING`.
+        offset: Where the end begins in the fragment block.
+        holes: Bytes of blocks that are not stored because they are zero.
+    """
+
+    size: int
+    start: int
+    fragment: int
+    offset: int
+    holes: int
+
+
+class Directory(NamedTuple):
+    """
+    A directory.
+
+    Attributes:
+        size: Bytes of its listing, and three.
+        start: Place of the listing's first block in the directory table.
+        offset: Where the listing begins in that block.
+    """
+
+    size: int
+    start: int
+    offset: int
+
+
+class Symlink(NamedTuple):
+    """
+    A symbolic link.
+
+    Attributes:
+        size: Bytes of the target, which follow the inode.
+    """
+
+    size: int
+
+
+class Device(NamedTuple):
+    """
+    A device.
+
+    Attributes:
+        number: Major and minor number in the kernel's encoding.
+    """
+
+    number: int
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Major and minor number."""
+        return self.number >> 8 & 0xFFF, self.number & 0xFF | self.number >> 12 & 0xFFF00
+
+
+class Special(NamedTuple):
+    """A FIFO or a socket."""
+
+
+Body: TypeAlias = File | Directory | Symlink | Device | Special
+
+
+class Inode(NamedTuple):
+    """
+    One inode.
+
+    Attributes:
+        code: The type as stored, 1 to 14.
+        type: The type.
+        mode: Permission bits.
+        uid: Row of the owner in the id table.
+        gid: Row of the group in the id table.
+        mtime: Time of last modification, in seconds since 1970.
+        number: The inode's number.
+        links: Names that it has.
+        xattrs: Number of its extended attributes, or `NOTHING`.
+        body: What depends on the type.
+        place: Place of its metadata block in the inode table.
+        offset: Where in that block the fixed part ends.
+    """
+
+    code: int
+    type: EntryType
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    number: int
+    links: int
+    xattrs: int
+    body: Body
+    place: int
+    offset: int
+
+
+_Tail: TypeAlias = tuple[Body, int, int]  # body, links, number of extended attributes
+
+
+def _file(start: int, fragment: int, offset: int, size: int) -> _Tail:
+    return File(size, start, fragment, offset, 0), 1, NOTHING
+
+
+def _long_file(
+    start: int, size: int, holes: int, links: int, fragment: int, offset: int, xattrs: int
+) -> _Tail:
+    return File(size, start, fragment, offset, holes), links, xattrs
+
+
+def _directory(start: int, links: int, size: int, offset: int, _parent: int) -> _Tail:
+    return Directory(size, start, offset), links, NOTHING
+
+
+def _long_directory(
+    links: int, size: int, start: int, _parent: int, _indexes: int, offset: int, xattrs: int
+) -> _Tail:
+    # The index that follows is not read: it only repeats places in the listing, and one that lies would hide names.
+    return Directory(size, start, offset), links, xattrs
+
+
+def _symlink(links: int, size: int) -> _Tail:
+    return Symlink(size), links, NOTHING
+
+
+def _device(links: int, number: int, xattrs: int = NOTHING) -> _Tail:
+    return Device(number), links, xattrs
+
+
+def _special(links: int, xattrs: int = NOTHING) -> _Tail:
+    return Special(), links, xattrs
+
+
+_Layout: TypeAlias = tuple[EntryType, struct.Struct, Callable[..., _Tail]]
+
+_LAYOUTS: Mapping[int, _Layout] = {
+    1: (EntryType.DIRECTORY, struct.Struct("<IIHHI"), _directory),
+    2: (EntryType.FILE, struct.Struct("<IIII"), _file),
+    3: (EntryType.SYMLINK, struct.Struct("<II"), _symlink),
+    4: (EntryType.BLOCK_DEVICE, struct.Struct("<II"), _device),
+    5: (EntryType.CHARACTER_DEVICE, struct.Struct("<II"), _device),
+    6: (EntryType.FIFO, struct.Struct("<I"), _special),
+    7: (EntryType.SOCKET, struct.Struct("<I"), _special),
+    8: (EntryType.DIRECTORY, struct.Struct("<IIIIHHI"), _long_directory),
+    9: (EntryType.FILE, struct.Struct("<QQQIIII"), _long_file),
+    10: (EntryType.SYMLINK, struct.Struct("<II"), _symlink),
+    11: (EntryType.BLOCK_DEVICE, struct.Struct("<III"), _device),
+    12: (EntryType.CHARACTER_DEVICE, struct.Struct("<III"), _device),
+    13: (EntryType.FIFO, struct.Struct("<II"), _special),
+    14: (EntryType.SOCKET, struct.Struct("<II"), _special),
+}
+_LONG_SYMLINK = 10
+_HEADER = struct.Struct("<HHHHII")
+_LARGEST = _HEADER.size + max(layout.size for _, layout, _ in _LAYOUTS.values())
+_LONGEST_TARGET = 65535
+_NUMBER = struct.Struct("<I")
+
+
+class InodeTable:
+    """The inodes of a file, found by reference."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    def read(self, reference: int) -> Inode:
+        """
+        Return the inode at *reference*: place of its block, shifted left by 16, and offset in the block.
+
+        Raises:
+            InvalidImageError: There is no inode.
+        """
+        place, offset = reference >> 16, reference & 0xFFFF
+        data, _ = self._metadata.block(place)
+        if offset + _LARGEST <= len(data):
+            return self._parse(data, offset, place, offset)
+        return self._parse(self._spanning(data, place, offset), 0, place, offset)
+
+    def _spanning(self, data: bytes, place: int, offset: int) -> bytes:
+        """Return the fixed part of an inode at the end of a block, with what of it the next block holds."""
+        if offset >= len(data):
+            raise self._metadata.damaged(f"expected an inode below {len(data)}, found one at {offset}", place)
+        header = self._metadata.read(place, offset, _HEADER.size)
+        layout = _LAYOUTS.get(_HEADER.unpack(header)[0])
+        more = layout[1].size if layout else 0
+        return self._metadata.read(place, offset, _HEADER.size + more)
+
+    def _parse(self, data: bytes, start: int, place: int, offset: int) -> Inode:
+        code, mode, uid, gid, mtime, number = _HEADER.unpack_from(data, start)
+        layout = _LAYOUTS.get(code)
+        if layout is None:
+            raise self._metadata.damaged(
+                f"expected an inode of type 1 to 14, found {code}, at {offset}", place
+            )
+        kind, fields, make = layout
+        body, links, xattrs = make(*fields.unpack_from(data, start + _HEADER.size))
+        after = offset + _HEADER.size + fields.size
+        return Inode(code, kind, mode & 0o7777, uid, gid, mtime, number, links, xattrs, body, place, after)
+
+    def target(self, inode: Inode, body: Symlink) -> tuple[bytes, int]:
+        """Return the target of a symbolic link, and the number of its extended attributes."""
+        if not 0 < body.size <= _LONGEST_TARGET:
+            message = f"expected a symbolic link of 1 to {_LONGEST_TARGET} bytes, found {body.size}"
+            raise self._metadata.damaged(message, inode.place)
+        more = _NUMBER.size if inode.code == _LONG_SYMLINK else 0
+        data = self._metadata.read(inode.place, inode.offset, body.size + more)
+        return data[: body.size], _NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs

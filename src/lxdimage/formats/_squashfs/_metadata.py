@@ -1,0 +1,111 @@
+"""
+Metadata blocks: the compressed pieces of at most 8 KiB that inodes, directories and all tables are made of.
+
+Two bytes before each block hold its stored size, and a bit when it is not compressed.  What spans two blocks goes
+on at the start of the next one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from lxdimage.errors import InvalidImageError
+from lxdimage.formats._squashfs._codecs import CodecError, Decoder
+from lxdimage.formats._squashfs._file import BlockFile
+from lxdimage.formats._squashfs._superblock import METADATA_SIZE
+
+__all__ = ["Metadata", "read_block"]
+
+_UNCOMPRESSED = 0x8000
+_HEADER = struct.Struct("<H")
+_CACHED_BLOCKS = 512
+
+
+def read_block(file: BlockFile, decode: Decoder, place: int, end: int, name: str) -> tuple[bytes, int]:
+    """
+    Return the content of the metadata block at *place*, and the place behind it.
+
+    Args:
+        file: The SquashFS.
+        decode: Its decoder.
+        place: Where the block begins.
+        end: Where its region ends.
+        name: What the region holds, for findings.
+
+    Returns:
+        At most 8192 bytes, and the place of the next block.
+
+    Raises:
+        InvalidImageError: The block leaves the region or does not decompress.
+    """
+    if not 0 <= place <= end - _HEADER.size:
+        raise file.damaged(f"{name}: expected a block before byte {end}, found one at byte {place}", place)
+    (header,) = _HEADER.unpack(file.read(place, _HEADER.size))
+    size = header & ~_UNCOMPRESSED
+    after = place + _HEADER.size + size
+    if not 0 < size <= METADATA_SIZE or after > end:
+        message = f"{name}: expected a block of 1 to {METADATA_SIZE} bytes that ends before byte {end}, found {size}"
+        raise file.damaged(message, place)
+    data = file.read(place + _HEADER.size, size)
+    if header & _UNCOMPRESSED:
+        return data, after
+    try:
+        return decode(data, METADATA_SIZE), after
+    except CodecError as error:
+        raise file.damaged(f"{name}: a block does not decompress: {error}", place) from None
+
+
+class Metadata:
+    """
+    One region of metadata blocks, the last used ones kept.
+
+    Places are relative to the start of the region, as references state them.  For one thread.
+
+    Attributes:
+        file: The SquashFS.
+        start: Where the region begins.
+        name: What it holds, for findings.
+    """
+
+    def __init__(self, file: BlockFile, decode: Decoder, start: int, end: int, name: str) -> None:
+        self.file = file
+        self.start = start
+        self.name = name
+        self._decode = decode
+        self._end = end
+        self._cache: dict[int, tuple[bytes, int]] = {}
+
+    def block(self, place: int) -> tuple[bytes, int]:
+        """Return the content of the block at *place*, and the place of the next one."""
+        block = self._cache.pop(place, None)
+        if block is None:
+            data, after = read_block(self.file, self._decode, self.start + place, self._end, self.name)
+            block = data, after - self.start
+            if len(self._cache) >= _CACHED_BLOCKS:
+                del self._cache[next(iter(self._cache))]
+        self._cache[place] = block
+        return block
+
+    def chunks(self, place: int, offset: int, size: int) -> Iterator[bytes]:
+        """
+        Yield *size* bytes from *offset* in the block at *place*, over as many blocks as that takes.
+
+        Raises:
+            InvalidImageError: The region ends before.
+        """
+        while size:
+            data, place = self.block(place)
+            piece = data[offset : offset + size]
+            offset = max(0, offset - len(data))
+            size -= len(piece)
+            if piece:
+                yield piece
+
+    def read(self, place: int, offset: int, size: int) -> bytes:
+        """Return *size* bytes from *offset* in the block at *place*; for sizes that are known to be small."""
+        return b"".join(self.chunks(place, offset, size))
+
+    def damaged(self, message: str, place: int) -> InvalidImageError:
+        """Return the error of something wrong in the block at *place*."""
+        return self.file.damaged(f"{self.name}: {message}", self.start + place)

@@ -1,0 +1,199 @@
+"""Reading a SquashFS: open, look up, list, and the content in the order of the names or of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from functools import partial
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from lxdimage._chunks import Chunks
+from lxdimage.diagnostics import Diagnostic
+from lxdimage.formats._squashfs._content import Content
+from lxdimage.formats._squashfs._file import BlockFile
+from lxdimage.formats._squashfs._inodes import NOTHING, Directory, File, InodeTable
+from lxdimage.formats._squashfs._members import EntryReader, SquashfsMember
+from lxdimage.formats._squashfs._open import Tables, check_layout, check_numbers, open_tables
+from lxdimage.formats._squashfs._pipeline import FragmentCache, Pipeline
+from lxdimage.formats._squashfs._walk import Found, Tree
+from lxdimage.formats._squashfs._workers import Workers
+from lxdimage.limits import Limits
+
+__all__ = ["Order", "Squashfs", "open_squashfs", "read_squashfs"]
+
+_ROOT = b"./"
+
+
+class Order(Enum):
+    """
+    In which order members come.
+
+    Attributes:
+        TREE: A directory before what is in it, and names as the directories list them.
+        DATA: What has no content first, then files as their data lies in the file, then hard links; so every block
+            is read once and ahead of time.
+    """
+
+    TREE = "tree"
+    DATA = "data"
+
+
+class Squashfs:
+    """
+    An open SquashFS; for one thread.
+
+    Attributes:
+        superblock: Its superblock.
+    """
+
+    def __init__(self, tables: Tables, *, limits: Limits, threads: int | None) -> None:
+        self.superblock = tables.superblock
+        self._tables = tables
+        inodes = InodeTable(tables.inodes)
+        self._content = Content(tables.file, tables.superblock, tables.inodes, tables.fragments, limits)
+        self._entries = EntryReader(inodes, tables.ids, tables.xattrs, self._content)
+        self._tree = Tree(tables.file, inodes, tables.directories, tables.superblock.root_inode, limits)
+        self._workers = Workers(threads)
+        self._fragments = FragmentCache(self._content, self._workers)
+        self._layout = tuple(check_layout(tables))
+        self._highest = self._tree.root.number
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """What ``unsquashfs`` refuses although it can be read; complete once all members were listed."""
+        return (*self._layout, *check_numbers(self._tables, self._highest))
+
+    def members(self, order: Order = Order.TREE) -> Iterator[SquashfsMember]:
+        """
+        Yield all members; the root directory, named ``./``, is the first.
+
+        Args:
+            order: In which order.
+
+        Yields:
+            Members that stay usable until the file is closed.
+
+        Raises:
+            InvalidImageError: An inode or a directory is damaged, or a name is forbidden.
+            LimitExceededError: There are more names than the limits allow.
+        """
+        return self._in_data_order() if order is Order.DATA else map(self._member, self._walk())
+
+    def lookup(self, path: bytes | str) -> SquashfsMember | None:
+        """
+        Return the member that *path* names, None when there is none; symbolic links are not followed.
+
+        A hard link is given as the file that it is.
+        """
+        name = path.encode("utf-8", "surrogateescape") if isinstance(path, str) else path
+        inode = self._tree.find(name)
+        if inode is None:
+            return None
+        clean = b"/".join(filter(None, name.split(b"/"))) or b"."
+        slash = b"/" if isinstance(inode.body, Directory) else b""
+        return self._member(Found(clean + slash, inode, None))
+
+    def _walk(self) -> Iterator[Found]:
+        yield Found(_ROOT, self._tree.root, None)
+        for found in self._tree.walk():
+            self._highest = max(self._highest, found.inode.number)
+            yield found
+
+    def _member(self, found: Found) -> SquashfsMember:
+        return SquashfsMember(found, self._entries, self._tables.inodes.start, self._chunks)
+
+    def _chunks(self, found: Found) -> Chunks:
+        return Pipeline(self._content, self._workers, self._fragments, [found.inode]).read(0)
+
+    def _in_data_order(self) -> Iterator[SquashfsMember]:
+        files: list[Found] = []
+        links: list[Found] = []
+        for found in self._walk():
+            if found.first is not None:
+                links.append(found)
+            elif isinstance(found.inode.body, File) and found.inode.body.size:
+                files.append(found)
+            else:
+                yield self._member(found)
+        files.sort(key=self._data_place)
+        pipeline = Pipeline(self._content, self._workers, self._fragments, [file.inode for file in files])
+        start = self._tables.inodes.start
+        for index, found in enumerate(files):
+            yield SquashfsMember(found, self._entries, start, partial(_read, pipeline, index))
+        yield from map(self._member, links)
+
+    def _data_place(self, found: Found) -> tuple[int, int]:
+        """Return where the data of a file begins; a damaged one is found when its content is asked for."""
+        body = found.inode.body
+        assert isinstance(body, File)
+        if body.size >= self.superblock.block_size or body.fragment == NOTHING:
+            return body.start, 0
+        return self._content.fragment_place(body), body.offset
+
+    def close(self) -> None:
+        """End the threads; the file belongs to the caller."""
+        self._workers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _read(pipeline: Pipeline, index: int, _found: Found) -> Chunks:
+    return pipeline.read(index)
+
+
+def open_squashfs(
+    file: BinaryIO, *, limits: Limits | None = None, source: str = "", threads: int | None = None
+) -> Squashfs:
+    """
+    Open a SquashFS for any order of reading; to be closed, or used in a ``with`` statement.
+
+    Args:
+        file: A seekable file; it stays the caller's to close. See `spool` for one that cannot seek.
+        limits: What reading may use.
+        source: The name of the file, for findings.
+        threads: How many threads decompress; as many as there are processors unless given.
+
+    Returns:
+        The open SquashFS.
+
+    Raises:
+        InvalidImageError: The file is no SquashFS, or a damaged one.
+    """
+    limits = limits or Limits()
+    return Squashfs(open_tables(BlockFile(file, source), limits), limits=limits, threads=threads)
+
+
+def read_squashfs(
+    file: BinaryIO,
+    *,
+    order: Order = Order.TREE,
+    limits: Limits | None = None,
+    source: str = "",
+    threads: int | None = None,
+) -> Iterator[SquashfsMember]:
+    """
+    Yield the members of a SquashFS: `open_squashfs` and `Squashfs.members` in one.
+
+    Args:
+        file: A seekable file; it stays the caller's to close.
+        order: In which order.
+        limits: What reading may use.
+        source: The name of the file, for findings.
+        threads: How many threads decompress.
+
+    Yields:
+        Members, usable until this iterator ends or is closed.
+
+    Raises:
+        InvalidImageError: The file is no SquashFS, or a damaged one.
+        LimitExceededError: It would take more than *limits*.
+    """
+    with open_squashfs(file, limits=limits, source=source, threads=threads) as squashfs:
+        yield from squashfs.members(order)

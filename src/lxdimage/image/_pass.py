@@ -1,0 +1,379 @@
+"""One pass over the files of an image: complete for a scan, abandoned as soon as enough is known for opening it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from lxdimage._chunks import Chunks, drain, peek
+from lxdimage._sources import Progress, Source, Tracker
+from lxdimage.archive import EntryType, TarMember, TarReader
+from lxdimage.checks import ControlCheck, ImportCheck, Judged, UnpackCheck, restaged
+from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.errors import (
+    InvalidImageError,
+    InvalidMetadataError,
+    LimitExceededError,
+    LXDImageError,
+    TruncatedImageError,
+    UnsupportedFormatError,
+)
+from lxdimage.fingerprint import Digest, Fingerprint
+from lxdimage.formats import (
+    DISK_NAMES,
+    METADATA_NAMES,
+    METADATA_SIZE,
+    QCOW2,
+    ROOT_PREFIXES,
+    SQUASHFS,
+    VMDK,
+    ImageType,
+    Layout,
+    begins_with_json,
+    identify,
+)
+from lxdimage.formats._qcow2 import check_qcow2_header
+from lxdimage.formats._squashfs import check_superblock
+from lxdimage.image._model import FileFacts, Image, Scan
+from lxdimage.image._stream import FileStream
+from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
+from lxdimage.targets import Target
+
+__all__ = ["Pass"]
+
+SUPERBLOCK_SIZE = 96
+DISK_HEAD = 1 << 16
+
+# Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
+_UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
+
+
+class _Judge:
+    """One daemon's view of the image while it passes by."""
+
+    def __init__(self, target: Target, layout: Layout, source: str, now: datetime) -> None:
+        self.target = target
+        self.importing = ImportCheck(target, layout=layout, source=source, now=now)
+        self.findings: list[Diagnostic] = []
+        self.type: ImageType | None = None
+
+    def damaged(self, error: InvalidImageError) -> None:
+        """Take what ended the reading of an archive."""
+        (diagnostic,) = error.diagnostics
+        if not self.importing.done:
+            self.importing.refuse(diagnostic)
+        elif diagnostic.code in _UNNOTICED:
+            self.findings.append(diagnostic)
+        else:
+            self.findings.append(restaged(diagnostic, Stage.CREATE))
+
+
+class Pass:
+    """
+    One pass over the files of one image, for all targets together.
+
+    Use it once: either `run` or `open`.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], targets: Iterable[Target], limits: Limits, progress: Progress | None
+    ) -> None:
+        self._sources = sources
+        self._limits = limits
+        self._layout = Layout.UNIFIED if len(sources) == 1 else Layout.SPLIT
+        self._tracker = Tracker(progress, sources)
+        self._whole = Digest()
+        self._judges = [
+            _Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets
+        ]
+        self._control = ControlCheck(sources[0].name)
+        self._findings: list[Diagnostic] = []
+        self._templates: dict[str, bytes] = {}
+        self._templates_size = 0
+        self._members = 0
+        self._complete = True
+
+    def run(self, expected: str | None) -> dict[Target, Scan]:
+        """Read everything and return what each daemon makes of it."""
+        files = [self._main(self._stream(self._sources[0]))]
+        if self._layout is Layout.SPLIT:
+            files.append(self._root(self._stream(self._sources[1])))
+        fingerprint = Fingerprint(self._whole.finish())
+        if expected is not None:
+            self._expect(fingerprint, expected)
+        return {judge.target: self._scan(judge, fingerprint, tuple(files)) for judge in self._judges}
+
+    def open(self) -> Image:
+        """
+        Read no more than it takes to know the metadata, the type and the templates that rules name.
+
+        Raises:
+            InvalidImageError: When the (first) target refuses the image.
+            InvalidMetadataError: When it does so because of metadata.yaml.
+        """
+        self._complete = False
+        files = [self._main(self._stream(self._sources[0]))]
+        (judge, *_) = self._judges
+        if self._layout is Layout.SPLIT:
+            stream = self._stream(self._sources[1])
+            self._detect_root(judge, stream)
+            files.append(stream.facts())
+        refusals = [d for d in (*judge.importing.findings, *judge.findings) if d.stage is Stage.IMPORT]
+        if refusals:
+            raise error_of(refusals)
+        return self._image(judge, tuple(files))
+
+    def _stream(self, source: Source) -> FileStream:
+        digest = Digest(self._whole) if self._complete else None
+        return FileStream(source, self._tracker, digest, self._limits)
+
+    # ---- the file with metadata.yaml -----------------------------------------------------------------------
+
+    def _main(self, stream: FileStream) -> FileFacts:
+        for judge in self._judges:
+            if finding := self._undetected(stream, judge.target):
+                judge.importing.refuse(finding)
+        if stream.format is not None and stream.format.is_tar:
+            self._archive(stream)
+        for judge in self._judges:
+            judge.importing.finish()
+        return stream.finish() if self._complete else stream.facts()
+
+    def _undetected(self, stream: FileStream, target: Target) -> Diagnostic | None:
+        """Return why *target* cannot tell what the first file is, if so."""
+        if not stream.head:
+            return _empty(stream)
+        if self._layout is Layout.UNIFIED and begins_with_json(stream.head):
+            return diagnose("json-upload", "the file begins with a JSON object", source=stream.name)
+        found = identify(stream.head, target)
+        if found is None:
+            return _unsupported(stream, target)
+        if found.compression is None:
+            return diagnose("not-an-archive", f"the file is a {found.name} disk", source=stream.name)
+        return None
+
+    def _archive(self, stream: FileStream) -> None:
+        reader = stream.members(strict=True)
+        unpack = UnpackCheck(stream.name)
+        control = self._control
+        try:
+            for member in reader:
+                unpack.see(member)
+                if reader.strict:
+                    self._import(member, reader)
+                if member.name.startswith(ROOT_PREFIXES):
+                    control.see_root(member.name)
+                else:
+                    control.see(member, decided=not reader.strict)
+                    self._keep(member)
+                if not (self._complete or reader.strict) and self._knows_templates():
+                    return
+        except InvalidImageError as error:
+            self._damaged(error)
+        else:
+            self._end(stream, reader)
+        self._finish_archive(stream, reader, unpack)
+
+    def _import(self, member: TarMember, reader: TarReader) -> None:
+        """Show a member to the daemons that have not decided yet."""
+        waiting = [judge.importing for judge in self._judges if not judge.importing.done]
+        text = read_head(member.chunks(), METADATA_SIZE + 1) if member.name in METADATA_NAMES else None
+        for importing in waiting:
+            importing.see(member, text)
+        reader.strict = not all(importing.done for importing in waiting)
+
+    def _knows_templates(self) -> bool:
+        """Tell whether every template that a rule names was seen, so that reading may stop."""
+        checked = self._judges[0].importing.checked
+        if checked is None or checked.metadata is None:
+            return True
+        return all(
+            rule.template in self._templates for rule in checked.metadata.templates.values() if not rule.null
+        )
+
+    def _keep(self, member: TarMember) -> None:
+        """Keep a template's content; look into a disk."""
+        name = member.name.removeprefix(b"./")
+        if name in DISK_NAMES:
+            head = read_head(member.chunks(), DISK_HEAD)
+            self._report(check_qcow2_header(head, source=f"{self._sources[0].name}:rootfs.img"))
+        elif name.startswith(b"templates/") and member.type is EntryType.FILE:
+            limit = self._limits.template_size
+            content = read_head(member.chunks(), limit + 1)
+            self._templates_size += len(content)
+            if len(content) <= limit and self._templates_size <= self._limits.templates_size:
+                self._templates[os.fsdecode(name[len(b"templates/") :])] = content
+            else:
+                text = f"template {os.fsdecode(name)!r} has more than {limit} bytes, or all have too many"
+                self._report([diagnose("template-too-large", text, source=self._sources[0].name)])
+
+    def _end(self, stream: FileStream, reader: TarReader) -> None:
+        """Look at what follows the last member."""
+        if not reader.ended and stream.damage is None:
+            self._report(
+                [
+                    diagnose(
+                        "no-end-of-archive",
+                        "the archive does not end in two blocks of zeros",
+                        source=stream.name,
+                    )
+                ]
+            )
+        at = reader.offset
+        for chunk in reader.rest():
+            if chunk.count(0) != len(chunk):
+                offset = at + len(chunk) - len(chunk.lstrip(b"\0"))
+                text = "something else follows the end of the archive"
+                self._report([diagnose("data-after-end", text, source=stream.name, offset=offset)])
+                break
+            at += len(chunk)
+
+    def _finish_archive(self, stream: FileStream, reader: TarReader, unpack: UnpackCheck) -> None:
+        """Decode what is left, so that damage behind the archive is found, and take what was found in all."""
+        try:
+            drain(reader.rest())
+        except LimitExceededError as error:
+            self._damaged(error)
+        self._members += reader.count
+        self._report(unpack.findings)
+        if stream.damage is not None:
+            self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in stream.damage.diagnostics)
+
+    def _damaged(self, error: InvalidImageError) -> None:
+        for judge in self._judges:
+            judge.damaged(error)
+
+    def _report(self, findings: Iterable[Diagnostic]) -> None:
+        """Take findings that are the same for all targets."""
+        self._findings.extend(findings)
+
+    # ---- the second file of a split image ------------------------------------------------------------------
+
+    def _root(self, stream: FileStream) -> FileFacts:
+        for judge in self._judges:
+            self._detect_root(judge, stream)
+        if stream.format is not None and stream.format.is_tar:
+            self._root_archive(stream)
+        elif stream.format == SQUASHFS:
+            return self._squashfs(stream)
+        elif stream.format == QCOW2:
+            head, raw = peek(stream.raw(), DISK_HEAD)
+            self._report(check_qcow2_header(head, source=stream.name))
+            drain(raw)
+        return stream.finish()
+
+    def _detect_root(self, judge: _Judge, stream: FileStream) -> None:
+        """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
+        found = identify(stream.head, judge.target)
+        if found is None:
+            finding = _unsupported(stream, judge.target) if stream.head else _empty(stream)
+            judge.findings.append(restaged(finding, Stage.IMPORT))
+            return
+        judge.type = ImageType.VIRTUAL_MACHINE if found == QCOW2 else ImageType.CONTAINER
+        if found == VMDK:
+            text = "the root is a vmdk disk, which nothing unpacks"
+            judge.findings.append(diagnose("not-an-archive", text, stage=Stage.CREATE, source=stream.name))
+
+    def _root_archive(self, stream: FileStream) -> None:
+        reader = stream.members(strict=False)
+        unpack = UnpackCheck(stream.name)
+        prefixed = 0
+        try:
+            for member in reader:
+                unpack.see(member)
+                prefixed += member.name.startswith(ROOT_PREFIXES)
+        except InvalidImageError as error:
+            self._damaged(error)
+        else:
+            self._end(stream, reader)
+        self._control.root_count = reader.count
+        if prefixed and prefixed >= reader.count - 1:
+            text = "all members of the root begin with 'rootfs/', so they end up in /rootfs of the instance"
+            self._report([diagnose("root-prefixed", text, source=stream.name)])
+        self._finish_archive(stream, reader, unpack)
+
+    def _squashfs(self, stream: FileStream) -> FileFacts:
+        head, raw = peek(stream.raw(), SUPERBLOCK_SIZE)
+        drain(raw)
+        facts = stream.finish()
+        assert facts.size is not None
+        self._report(check_superblock(head, facts.size, stream.name))
+        return facts
+
+    # ---- the result ----------------------------------------------------------------------------------------
+
+    def _scan(self, judge: _Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
+        importing = judge.importing
+        kind = self._type(judge)
+        judged = Judged(target=judge.target, layout=self._layout, type=kind, checked=importing.checked)
+        findings = (
+            *importing.findings,
+            *judge.findings,
+            *self._control.finish(judged),
+            *self._findings,
+        )
+        refused = any(finding.stage is Stage.IMPORT for finding in findings)
+        return Scan(
+            target=judge.target,
+            fingerprint=fingerprint,
+            size=self._whole.size,
+            layout=self._layout,
+            image=None if refused else self._image(judge, files),
+            diagnostics=findings,
+            files=files,
+            members=self._members,
+        )
+
+    def _type(self, judge: _Judge) -> ImageType | None:
+        return judge.importing.type if self._layout is Layout.UNIFIED else judge.type
+
+    def _image(self, judge: _Judge, files: tuple[FileFacts, ...]) -> Image:
+        kind, checked = self._type(judge), judge.importing.checked
+        assert kind is not None
+        assert checked is not None
+        assert checked.metadata is not None
+        return Image(
+            layout=self._layout, type=kind, metadata=checked.metadata, templates=self._templates, files=files
+        )
+
+    def _expect(self, fingerprint: Fingerprint, expected: str) -> None:
+        """Report a fingerprint that is not the expected one."""
+        if fingerprint.hex != expected.strip().lower():
+            text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"
+            name = " + ".join(source.name for source in self._sources)
+            self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
+
+
+_ERRORS = {
+    "unsupported-compression": UnsupportedFormatError,
+    "not-an-archive": UnsupportedFormatError,
+    "truncated-archive": TruncatedImageError,
+    "truncated-header": TruncatedImageError,
+}
+
+
+def error_of(refusals: Sequence[Diagnostic]) -> LXDImageError:
+    """Return the exception that says why a target refuses an image."""
+    first = refusals[0]
+    if first.source.endswith(":metadata.yaml"):
+        return InvalidMetadataError(*refusals)
+    return _ERRORS.get(first.code, InvalidImageError)(*refusals)
+
+
+def read_head(chunks: Chunks, size: int) -> bytes:
+    """Return at most *size* bytes from the beginning of *chunks*."""
+    return peek(chunks, size)[0]
+
+
+def _empty(stream: FileStream) -> Diagnostic:
+    return diagnose("empty-file", "the file has 0 bytes", source=stream.name)
+
+
+def _unsupported(stream: FileStream, target: Target) -> Diagnostic:
+    if stream.format is not None:
+        text = f"{target.traits.title} does not know {stream.format.name} files"
+    else:
+        text = f"no known format begins with {stream.head[:8]!r}"
+    return diagnose("unsupported-compression", text, source=stream.name)

@@ -1,0 +1,90 @@
+"""
+One file of an image on its way through digest, decoder and tar reader.
+
+The source is owned here and not by the decoder: a decoder that ends early, or is abandoned, leaves the rest of the
+file to be read and hashed by `FileStream.finish`.
+"""
+
+from __future__ import annotations
+
+from lxdimage._chunks import Chunks, drain, peek, read_ahead
+from lxdimage._sources import Source, Tracker
+from lxdimage.archive import TarReader
+from lxdimage.compression import Compression, decode
+from lxdimage.errors import InvalidImageError
+from lxdimage.fingerprint import Digest
+from lxdimage.formats import HEAD_SIZE, FileFormat, identify
+from lxdimage.image._model import FileFacts
+from lxdimage.limits import Limits
+
+__all__ = ["FileStream"]
+
+_SMALL = 1 << 20
+_FIRST_READ = 1 << 14
+_BESIDE = frozenset({Compression.ZSTD, Compression.LZ4})
+
+
+def _growing(source: Source) -> Chunks:
+    """Yield the bytes of *source* in reads that double from 16 KiB to 1 MiB."""
+    size = _FIRST_READ
+    while chunk := source.stream.read(size):
+        yield chunk
+        size = min(2 * size, 1 << 20)
+
+
+class FileStream:
+    """
+    One file, read once from its beginning to its end.
+
+    Attributes:
+        name: What findings call it.
+        head: Its first bytes: what detection looks at.
+        format: What detection that knows every target's formats makes of it.
+        damage: What the decoder raised; the daemons see no more than the end of a pipe then.
+    """
+
+    def __init__(self, source: Source, tracker: Tracker, digest: Digest | None, limits: Limits) -> None:
+        self.name = source.name
+        self.damage: InvalidImageError | None = None
+        self._source = source
+        self._digest = digest
+        self._limits = limits
+        # Whoever opens an image stops early, so the first reads are small; a scan reads all there is.
+        self._raw = digest.tap(tracker.tap(source.chunks())) if digest else _growing(source)
+        self.head, self._raw = peek(self._raw, HEAD_SIZE)
+        self.format: FileFormat | None = identify(self.head)
+
+    def raw(self) -> Chunks:
+        """Yield the bytes as they are."""
+        return self._raw
+
+    def decoded(self) -> Chunks:
+        """Yield the decompressed bytes up to the end, or to the damage that ends them."""
+        assert self.format is not None
+        assert self.format.compression is not None
+        chunks = decode(self.format.compression, self._raw, limits=self._limits)
+        if (
+            self._digest
+            and self.format.compression in _BESIDE
+            and (self._source.size is None or self._source.size > _SMALL)
+        ):
+            chunks = read_ahead(chunks)
+        try:
+            yield from chunks
+        except InvalidImageError as error:
+            self.damage = error
+
+    def members(self, *, strict: bool) -> TarReader:
+        """Return the reader of the archive in it."""
+        return TarReader(self.decoded(), source=self.name, limits=self._limits, strict=strict)
+
+    def facts(self) -> FileFacts:
+        """Return what its first bytes tell."""
+        return FileFacts(name=self.name, format=self.format)
+
+    def finish(self) -> FileFacts:
+        """Read what is left, and return what is known of the file then."""
+        assert self._digest is not None
+        drain(self._raw)
+        sha256 = self._digest.finish()
+        return FileFacts(name=self.name, format=self.format, size=self._digest.size, sha256=sha256)

@@ -1,0 +1,46 @@
+"""Bounds on what reading an untrusted image or rendering an untrusted template may use."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["Limits"]
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """
+    Bounds for untrusted input; what exceeds one ends in `LimitExceededError` or a finding.
+
+    Every bound can be raised; none can be switched off.
+
+    Attributes:
+        size: Bytes that an archive may decompress to.
+        ratio: Decompressed bytes for each compressed byte, once more than 256 MiB came out.
+        members: Members of one archive.
+        extension: Bytes of one PAX or GNU extension header.
+        window: Bytes of memory that one decoder may need for its window or dictionary.
+        parallel_memory: Bytes that parallel xz and bzip2 decoding may use in all; below that, one thread.
+        template_size: Bytes of one template.
+        templates_size: Bytes of all templates of an image together.
+        nesting: Levels of tags, brackets or macro calls in a template.
+        steps: Loop rounds, lookups, filters and calls of one rendering.
+        output: Bytes of one rendering's output.
+        value: Length of one string or list within a rendering.
+    """
+
+    size: int = 1 << 40
+    ratio: int = 2000
+    members: int = 20_000_000
+    extension: int = 8 * _MIB
+    window: int = 128 * _MIB
+    parallel_memory: int = 160 * _MIB
+    template_size: int = _MIB
+    templates_size: int = 16 * _MIB
+    nesting: int = 50
+    steps: int = 1_000_000
+    output: int = 16 * _MIB
+    value: int = 4 * _MIB

@@ -1,0 +1,157 @@
+"""
+Bytes of a YAML file as characters, read the way the daemons' decoders read them.
+
+The decoders fetch 512 bytes at a time and only when they need them.  A bad byte or the end of what may be read
+therefore matters only when its block is reached: garbage far behind the first document goes unnoticed.  `Text`
+keeps the characters before the block that fails, and the failure itself for whoever asks for more.
+"""
+
+from __future__ import annotations
+
+import bisect
+import codecs
+import functools
+import re
+
+import attrs
+
+from lxdimage.diagnostics import Position, Span
+from lxdimage.metadata._yaml._generation import Generation
+
+__all__ = ["MAX_SIZE", "Text", "YAMLError"]
+
+MAX_SIZE = 1 << 20
+"""Bytes of a metadata.yaml that a daemon reads (image format, section 5.1)."""
+
+_BLOCK = 512
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+
+
+class YAMLError(Exception):
+    """
+    The text is not YAML that the daemons' decoders read.
+
+    Attributes:
+        code: The code of the finding.
+        problem: What was found.
+        index: Where, in characters.
+        since: Where the construct begins that could not be read, when that is elsewhere.
+    """
+
+    def __init__(
+        self, problem: str, index: int, *, since: int | None = None, code: str = "yaml-syntax"
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.index = index
+        self.since = since
+        self.code = code
+
+
+@attrs.frozen(kw_only=True, eq=False, slots=False)
+class Text:
+    """
+    The characters of a YAML file.
+
+    Attributes:
+        chars: All that can be read.
+        readable: How many of *chars* a decoder gets before *failure*.
+        failure: What ends the reading, or None at the proper end.
+        encoding: The Python codec that the file is in.
+        marked: Whether the file began with a byte order mark.
+    """
+
+    chars: str
+    readable: int
+    failure: YAMLError | None
+    encoding: str
+    marked: bool
+
+    @classmethod
+    def decode(cls, data: bytes, generation: Generation) -> Text:
+        """Return the text of *data*; what is wrong with it is found in `failure`."""
+        encoding, skip = _encoding(data)
+        body = data[skip:MAX_SIZE]
+        chars, problem = _decode(body, encoding, more=len(data) > MAX_SIZE)
+        failure = None
+        if bad := generation.forbidden.search(chars):
+            chars = chars[: bad.start()]
+            problem = f"the control character U+{ord(bad[0]):04X} is not allowed"
+        if problem:
+            failure = YAMLError(problem, len(chars), code="yaml-characters")
+            readable = _before_block(chars, encoding, skip)
+        else:
+            readable = len(chars)
+        if len(data) > MAX_SIZE and (failure is None or generation.reads_ahead):
+            failure = YAMLError(
+                f"the file is larger than {MAX_SIZE} bytes", len(chars), code="yaml-too-large"
+            )
+            readable = 0 if generation.reads_ahead else readable
+        return cls(chars=chars, readable=readable, failure=failure, encoding=encoding, marked=skip > 0)
+
+    @functools.cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in _BREAK.finditer(self.chars))]
+
+    def position(self, index: int) -> Position:
+        """Return the line and column of the character at *index*."""
+        line = bisect.bisect_right(self._starts, index)
+        return Position(line, index - self._starts[line - 1] + 1)
+
+    def span(self, start: int, end: int) -> Span:
+        """Return the stretch from *start* up to *end*, at least one character long."""
+        return Span(self.position(start), self.position(max(end, start + 1)))
+
+    def line(self, number: int) -> str:
+        """Return the line of that number, from 1, without its line break."""
+        start = self._starts[number - 1]
+        end = self._starts[number] if number < len(self._starts) else len(self.chars)
+        return self.chars[start:end].rstrip("\r\n\x85\u2028\u2029")
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return encoding, len(mark)
+    return "utf-8", 0
+
+
+def _decode(body: bytes, encoding: str, *, more: bool) -> tuple[str, str | None]:
+    """Return the characters of *body* up to the first byte that is none, and what is wrong with that byte."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        return decoder.decode(body, final=not more), None
+    except UnicodeDecodeError as error:
+        chars = body[: error.start].decode(encoding)
+        bad = body[error.start]
+        return chars, f"byte 0x{bad:02x} does not belong to a {encoding.upper()} character"
+
+
+def _before_block(chars: str, encoding: str, skip: int) -> int:
+    """
+    Return how many of *chars* lie before the block that holds the first bad byte, which follows them.
+
+    A character that a block boundary cuts moves to the next block as a whole.
+    """
+    data = chars.encode(encoding)
+    size = len(data) + skip
+    start = 0
+    while start + _BLOCK <= size:
+        start = _whole(data, start + _BLOCK - skip, encoding) + skip
+    return len(data[: max(0, start - skip)].decode(encoding))
+
+
+def _whole(data: bytes, end: int, encoding: str) -> int:
+    """Return the last boundary between characters at or before *end*."""
+    if encoding == "utf-8":
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        return end
+    end -= end % 2
+    high = end - 1 if encoding == "utf-16-le" else end - 2
+    return end - 2 if end >= 2 and data[high] & 0xFC == 0xD8 else end

@@ -1,0 +1,9 @@
+"""Codes of findings about build."""
+
+from __future__ import annotations
+
+from lxdimage.rules._rule import Rule
+
+__all__ = ["RULES"]
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,1 @@
+"""The pongo2 template language on jinja2."""

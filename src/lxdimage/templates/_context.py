@@ -1,0 +1,214 @@
+"""
+What comes from outside, as template values.
+
+`adopt` converts what a caller of the bare language passes; `lxd_context` builds the variables of an image template
+with the Go types that the daemons give them, since the types show: in what prints, what is equal, and what can be
+called.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from lxdimage.templates._methods import DEVICE, DEVICES
+from lxdimage.templates._source import string
+from lxdimage.templates._values import (
+    EngineError,
+    Function,
+    GoList,
+    GoMap,
+    Live,
+    NamedString,
+    NilPointer,
+    SafeString,
+    Struct,
+    Uint8,
+    Value,
+    deref,
+    text,
+)
+
+__all__ = ["UnfitValueError", "adopt", "lxd_context"]
+
+_TRIGGER = "instance.TemplateTrigger"
+_LARGEST = (1 << 63) - 1
+_DEEPEST = 50
+
+
+class UnfitValueError(Exception):
+    """A value from outside has no counterpart in the language."""
+
+
+_READY = frozenset(
+    {type(None), bool, float, datetime, GoList, GoMap, NamedString, SafeString, Uint8, Function, Struct, NilPointer}
+)
+
+
+def adopt(value: Any, depth: int = 0) -> Value:
+    """
+    Return *value* as a template value.
+
+    Raises:
+        UnfitValueError: For what the language has no type for, integers beyond 64 bits, and nesting without end.
+    """
+    kind = type(value)
+    if kind is str:
+        return string(value)
+    if kind in _READY:
+        return value
+    if depth > _DEEPEST:
+        raise UnfitValueError(f"a value is nested more than {_DEEPEST} levels deep")
+    match value:
+        case bool():
+            return bool(value)
+        case int():
+            return _integer(value)
+        case float():
+            return float(value)
+        case str():
+            plain = string(str.__str__(value))
+            return SafeString(plain) if hasattr(value, "__html__") else plain
+        case bytes() | bytearray():
+            return string(bytes(value))
+        case datetime():
+            return _moment(value)
+        case list() | tuple():
+            return GoList([adopt(item, depth + 1) for item in value], "[]interface {}")
+        case Mapping():
+            return _map(value, depth)
+        case _ if callable(value):
+            return _function(value)
+    raise UnfitValueError(f"{kind.__name__!r} has no counterpart in templates")
+
+
+def _integer(value: int) -> int:
+    if -_LARGEST - 1 <= value <= _LARGEST:
+        return int(value)
+    raise UnfitValueError("an integer does not fit in 64 bits")
+
+
+def _moment(value: datetime) -> datetime:
+    return datetime(  # noqa: DTZ001 - the zone of the value, or none, is kept
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+        value.tzinfo,
+        fold=value.fold,
+    )
+
+
+def _map(value: Mapping[Any, Any], depth: int) -> GoMap:
+    """Convert a map: by integers when all keys are, by strings when all keys are."""
+    items = {_key(key): adopt(item, depth + 1) for key, item in value.items()}
+    kinds = {type(key) for key in items}
+    if len(kinds) > 1:
+        raise UnfitValueError("a map has keys of more than one type")
+    key = "int" if kinds == {int} else "string"
+    plain = key == "int" and all(type(item) is str for item in items.values())
+    return GoMap(items, f"map[{key}]{'string' if plain else 'interface {}'}")
+
+
+def _key(key: Any) -> int | str:
+    if isinstance(key, int) and not isinstance(key, bool):
+        return _integer(key)
+    if isinstance(key, str | bytes):
+        return string(key)
+    raise UnfitValueError(f"a map has a key of type {type(key).__name__!r}")
+
+
+# -- functions
+
+
+def _function(value: Callable[..., Any]) -> Function:
+    """Wrap a Python callable: it gets plain values, and what it raises is an error of the template."""
+    least, most = _arity(value)
+
+    def call(arguments: list[Value]) -> Value:
+        try:
+            return adopt(value(*map(_outward, arguments)))
+        except (EngineError, UnfitValueError):
+            raise
+        except Exception as error:
+            raise EngineError(f"{type(error).__name__}: {error}") from error
+
+    return Function(call, least, most)
+
+
+def _outward(value: Value) -> Value:
+    value = deref(value)
+    return None if type(value) is NilPointer else value
+
+
+def _arity(value: Callable[..., Any]) -> tuple[int, int | None]:
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return 0, None
+    positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    least = sum(p.default is p.empty for p in positional)
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return least, None if endless else len(positional)
+
+
+# -- the variables of an image template
+
+
+def lxd_context(
+    *,
+    trigger: str,
+    path: str,
+    instance: Mapping[str, str],
+    config: Mapping[str, str],
+    devices: Mapping[str, Mapping[str, str]],
+    properties: Mapping[str, str],
+    container: Mapping[str, str] | None = None,
+) -> dict[str, Value]:
+    """
+    Return the variables that LXD and Incus give an image template.
+
+    Build them anew for each rendering: one method of devices changes its receiver.
+
+    Args:
+        trigger: What made the template run.
+        path: The target path, as the rule spells it.
+        instance: Name, type, architecture and so on.
+        config: The expanded configuration.
+        devices: The expanded devices.
+        properties: The rule's properties.
+        container: What the variable of that name holds; the instance unless given.
+
+    Returns:
+        Values by variable name.
+    """
+    expanded = _strings(config)
+    itself = _strings(instance)
+    return {
+        "trigger": NamedString(string(trigger), _TRIGGER),
+        "path": string(path),
+        "instance": itself,
+        "container": itself if container is None else _strings(container),
+        "config": expanded,
+        "devices": GoMap({string(name): _strings(d, DEVICE) for name, d in devices.items()}, DEVICES),
+        "properties": _strings(properties),
+        "config_get": _config_get(expanded),
+    }
+
+
+def _strings(mapping: Mapping[str, str], type_name: str = "map[string]string") -> GoMap:
+    return GoMap({string(key): string(value) for key, value in mapping.items()}, type_name)
+
+
+def _config_get(config: GoMap) -> Function:
+    def call(arguments: list[Value]) -> Value | Live:
+        key, default = arguments
+        value = config.get(text(key))
+        return default if value is None else value.rstrip("\r\n")
+
+    return Function(call, 2, 2)
