@@ -73,10 +73,25 @@ class Cursor:
 
     def take(self, size: int) -> bytes:
         """Return the next *size* bytes, fewer at the end of the stream."""
-        data = self.peek(size)
-        self._start += len(data)
+        end = self._start + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._start : end]
+            self._start = end
+        else:
+            data = self._take_across(size)
         self.offset += len(data)
         return data
+
+    def _take_across(self, size: int) -> bytes:
+        """Return bytes of several chunks, each copied once."""
+        parts = [memoryview(self._buffer)[self._start :]]
+        missing = size - len(parts[0])
+        while missing and (chunk := next(self._chunks, None)) is not None:
+            parts.append(memoryview(chunk)[:missing])
+            missing -= len(parts[-1])
+            self._buffer = chunk
+        self._start = len(self._buffer) if missing or len(parts) == 1 else len(parts[-1])
+        return b"".join(parts)
 
     def take_any(self, limit: int | None = None) -> bytes:
         """Return what is buffered or else the next chunk, at most *limit* bytes: empty only at the end."""

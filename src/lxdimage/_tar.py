@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from zlib import adler32
 
 __all__ = [
     "BLOCK",
@@ -17,10 +18,17 @@ __all__ = [
     "SIGNATURES",
     "ZERO_BLOCK",
     "HeaderError",
+    "SparseMap",
+    "byte_sum",
     "checksum",
+    "dump_extension",
+    "dump_header",
     "dump_number",
+    "dump_old_sparse",
     "dump_pax",
+    "dump_sparse_text",
     "padded",
+    "padding",
     "parse_number",
     "parse_old_sparse",
     "parse_pax",
@@ -30,6 +38,7 @@ __all__ = [
     "parse_string",
     "sealed",
     "signed_checksum",
+    "split_name",
     "validate_sparse",
 ]
 
@@ -47,6 +56,11 @@ class HeaderError(ValueError):
 def padded(size: int) -> int:
     """Return *size* rounded up to whole blocks."""
     return -(-size // BLOCK) * BLOCK
+
+
+def padding(size: int) -> bytes:
+    """Return the zeros that fill up the last block of *size* bytes."""
+    return bytes(-size % BLOCK)
 
 
 def parse_string(field: bytes) -> bytes:
@@ -78,7 +92,7 @@ def parse_number(field: bytes, name: str = "number") -> int:
     return int(text, 8)
 
 
-_LENIENT = re.compile(rb"[ \0]*([0-7]+)")
+_LENIENT = re.compile(rb"[ \0]*([0-7]+)(?=[ \0]|$)")
 
 
 def parse_size_leniently(field: bytes) -> int:
@@ -132,9 +146,81 @@ def signed_checksum(header: bytes) -> int:
     return checksum(header) - 256 * high
 
 
+def byte_sum(data: bytes) -> int:
+    """Return the sum of at most 256 bytes, quickly."""
+    # The low half of an Adler-32 is one more than that, as long as it stays below 65521.
+    return (adler32(data) & 0xFFFF) - 1
+
+
 def sealed(header: bytes) -> bytes:
     """Return *header* with its checksum field filled in."""
-    return header[:148] + b"%06o\0 " % checksum(header) + header[156:]
+    total = byte_sum(header[:148]) + byte_sum(header[156:400]) + byte_sum(header[400:]) + 8 * 0x20
+    return header[:148] + b"%06o\0 " % total + header[156:]
+
+
+def split_name(name: bytes) -> tuple[bytes, bytes] | None:
+    """
+    Return prefix and name as ustar stores them, or None when *name* does not fit.
+
+    The slash between the two is not stored, and neither part may be empty (POSIX ``ustar``).
+    """
+    if len(name) <= 100:
+        return b"", name
+    cut = name.rfind(b"/", 0, min(156, len(name) - 1))
+    if cut < 1 or len(name) - cut - 1 > 100:
+        return None
+    return name[:cut], name[cut + 1 :]
+
+
+def dump_header(  # noqa: PLR0913 - the fields of a header
+    name: bytes,
+    flag: bytes,
+    *,
+    mode: int = 0o644,
+    uid: int = 0,
+    gid: int = 0,
+    size: int = 0,
+    mtime: int = 0,
+    target: bytes = b"",
+    device: tuple[int, int] = (0, 0),
+    prefix: bytes = b"",
+) -> bytes:
+    """
+    Return a ustar header.
+
+    What does not fit its field must be in an extended header: names are cut here, and numbers must be small enough.
+
+    Args:
+        name: At most 100 bytes of it are stored.
+        flag: Type flag.
+        mode: Permission bits.
+        uid: Owner.
+        gid: Group.
+        size: Bytes of content in the archive.
+        mtime: Seconds since 1970.
+        target: Link target, of which at most 100 bytes are stored.
+        device: Major and minor number.
+        prefix: What precedes *name*, by `split_name`.
+    """
+    front = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        name[:100].ljust(100, b"\0"), mode, uid, gid, size, mtime
+    )  # fmt: skip
+    back = b"%b%bustar\x0000%b%07o\0%07o\0%b" % (
+        flag, target[:100].ljust(100, b"\0"), bytes(64), *device, prefix.ljust(167, b"\0")
+    )  # fmt: skip
+    return sealed(front + bytes(8) + back)
+
+
+def dump_extension(flag: bytes, payload: bytes, name: bytes) -> bytes:
+    """
+    Return an extension member: a header and whole blocks with *payload*.
+
+    Args:
+        flag: ``x`` or ``g`` for PAX records, ``L`` or ``K`` for GNU's long names.
+        payload: The content.
+        name: The name in the header, which programs that do not know the flag give to the file.
+    """
+    return dump_header(name, flag, size=len(payload)) + payload + padding(len(payload))
 
 
 PAX_NULLABLE = frozenset({b"path", b"linkpath", b"uname", b"gname"})
@@ -233,6 +319,17 @@ def parse_old_sparse(block: bytes, start: int, count: int) -> list[tuple[int, in
     return pairs
 
 
+def dump_old_sparse(pairs: SparseMap) -> bytes:
+    """Return *pairs* as extension blocks of the old GNU sparse format: what has no room in the header itself."""
+    blocks = b""
+    for at in range(0, len(pairs), 21):
+        table = b"".join(
+            dump_number(offset, 12) + dump_number(length, 12) for offset, length in pairs[at : at + 21]
+        )
+        blocks += table.ljust(504, b"\0") + (b"\1" if at + 21 < len(pairs) else b"\0") + bytes(7)
+    return blocks
+
+
 def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
     """
     Return the map of GNU.sparse.map, formats 0.0 and 0.1: numbers separated by commas.
@@ -260,6 +357,12 @@ def parse_sparse_text(lines: Iterable[bytes]) -> SparseMap:
             raise HeaderError(f"sparse map holds {line[:20]!r}, expected a decimal number")
         numbers.append(int(line))
     return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
+
+
+def dump_sparse_text(pairs: SparseMap) -> bytes:
+    """Return the map of format 1.0 in whole blocks: the inverse of `parse_sparse_text`."""
+    text = b"%d\n" % len(pairs) + b"".join(b"%d\n%d\n" % pair for pair in pairs)
+    return text + padding(len(text))
 
 
 def validate_sparse(pairs: SparseMap, size: int, *, lenient: bool = False) -> None:

@@ -43,4 +43,4 @@ class Limits:
     nesting: int = 50
     steps: int = 1_000_000
     output: int = 16 * _MIB
-    value: int = 4 * _MIB
+    value: int = 16 * _MIB

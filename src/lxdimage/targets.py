@@ -107,7 +107,7 @@ class Target(Enum):
 
 _TRAITS: Mapping[Target, Traits] = {
     Target.LXD_5_0: attrs.evolve(
-        _LXD, title="LXD 5.0", loongarch64=False, mips_go_names=False, nesting_requirement=False
+        _LXD, title="LXD 5.0", loongarch64=False, nesting_requirement=False
     ),
     Target.LXD: attrs.evolve(
         _LXD,

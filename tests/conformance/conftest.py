@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conformance.daemons import PROGRAMS, Daemon, MissingProgramError
+from conformance.programs import MODE, absent
 
 _HERE = Path(__file__).parent
-
-
-# "required" makes a missing program a failure, "off" skips everything here, else what is missing is skipped.
-_MODE = os.environ.get("LXDIMAGE_CONFORMANCE", "")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,19 +19,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(pytest.mark.conformance)
-            if _MODE == "off":
+            if MODE == "off":
                 item.add_marker(pytest.mark.skip(reason="LXDIMAGE_CONFORMANCE is off"))
 
 
 def _run(kind: str) -> Iterator[Daemon]:
-    """Run a daemon for the session; where it is missing skip with the reason, unless it must be there."""
+    """Run a daemon for the session."""
     try:
         program = PROGRAMS[kind]()
     except MissingProgramError as missing:
-        reason = f"{kind}: {missing}"
-        if _MODE == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent(f"{kind}: {missing}")
     with Daemon.running(program) as daemon:
         yield daemon
 

@@ -2,13 +2,33 @@
 Members of an archive: what a tar, a SquashFS or a directory holds, one after the other.
 
 `Entry` says what a member is, `Member` adds where it came from and its content, `read_archive` yields them from
-the bytes of a tar.
+the bytes of a tar, and `write_archive` makes such bytes.
 """
 
 from __future__ import annotations
 
+from lxdimage.archive._copy import dump_member
 from lxdimage.archive._entry import Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
 from lxdimage.archive._read import TarReader, read_archive
+from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
+from lxdimage.archive._write import END_OF_ARCHIVE, Item, dump_entry, dump_global, write_archive
 
-__all__ = ["Entry", "EntryType", "Member", "TarMember", "TarReader", "read_archive"]
+__all__ = [
+    "END_OF_ARCHIVE",
+    "SPARSE_FROM",
+    "Entry",
+    "EntryType",
+    "Item",
+    "Member",
+    "SparseContent",
+    "TarMember",
+    "TarReader",
+    "dump_entry",
+    "dump_global",
+    "dump_member",
+    "find_data",
+    "find_stretches",
+    "read_archive",
+    "write_archive",
+]

@@ -117,6 +117,36 @@ class TarMember:
         stored = self._reader.stored_content()
         return stored if self.sparse is None else self._expand(stored, self.sparse)
 
+    def stretches(self) -> Iterator[tuple[int, bytes]]:
+        """
+        Yield what is stored of a sparse file and where it belongs; once, and only until the next member is read.
+
+        Raises:
+            TruncatedImageError: When the archive ends within it.
+        """
+        stored = self._reader.stored_content()
+        piece = b""
+        for offset, length in self.sparse or ((0, self.size),):
+            at, end = offset, offset + length
+            while at < end and (piece := piece or next(stored, b"")):
+                yield at, piece[: end - at]
+                at, piece = at + min(len(piece), end - at), piece[end - at :]
+            if at < end:
+                self._lacks(end - at)
+
+    def _lacks(self, missing: int) -> NoReturn:
+        text = f"sparse map of {shown(self.name)} needs {missing} bytes more than are stored"
+        self._reader.fail("truncated-archive", text, self.offset)
+
+    def stored_chunks(self) -> Chunks:
+        """
+        Yield the content as it lies in the archive, without holes; in place of `chunks`.
+
+        Raises:
+            TruncatedImageError: When the archive ends within it.
+        """
+        return self._reader.stored_content()
+
     def _expand(self, stored: Chunks, sparse: SparseMap) -> Chunks:
         """Yield zeros for holes and *stored* for the stretches of *sparse*."""
         at = 0
@@ -127,8 +157,7 @@ class TarMember:
             while length > 0:
                 buffer = buffer or next(stored, b"")
                 if not buffer:
-                    text = f"sparse map of {shown(self.name)} needs {length} bytes more than are stored"
-                    self._reader.fail("truncated-archive", text, self.offset)
+                    self._lacks(length)
                 piece, buffer = buffer[:length], buffer[length:]
                 length -= len(piece)  # noqa: PLW2901
                 yield piece
@@ -170,9 +199,14 @@ def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
         size=member.size if kind is EntryType.FILE else 0,
         target=os.fsdecode(member.target),
         device=device,
-        xattrs={os.fsdecode(key[len(_XATTR) :]): records[key] for key in records if key.startswith(_XATTR)},
-        data=member.sparse,
+        xattrs={_attribute(key): records[key] for key in records if key.startswith(_XATTR)},
+        data=None if member.sparse is None else tuple(pair for pair in member.sparse if pair[1]),
     )
+
+
+def _attribute(key: bytes) -> str:
+    """Return the name of an extended attribute from its record's key, in which GNU tar escapes two characters."""
+    return os.fsdecode(key[len(_XATTR) :].replace(b"%3D", b"=").replace(b"%25", b"%"))
 
 
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")

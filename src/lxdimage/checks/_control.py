@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from lxdimage.archive import EntryType, TarMember
+from lxdimage.archive import EntryType, Member
 from lxdimage.diagnostics import Diagnostic, Stage, escape
 from lxdimage.formats import ImageType, Layout, control_path
 from lxdimage.metadata import CheckedMetadata, TemplateRule, Trigger
@@ -60,12 +60,7 @@ class ControlCheck:
         self._late_metadata = False
         self.root_count: int | None = 0
 
-    def see_root(self, name: bytes) -> None:
-        """Take the name of a member below rootfs/."""
-        assert self.root_count is not None
-        self.root_count += not name.endswith(b"rootfs/")
-
-    def see(self, member: TarMember, *, decided: bool) -> None:
+    def see(self, member: Member, *, decided: bool) -> None:
         """
         Take a member that is not below rootfs/.
 
@@ -116,10 +111,19 @@ class ControlCheck:
                 Stage.CREATE if refused else None,
             )
 
+        if self._kinds.get(b"backup.yaml") is EntryType.DIRECTORY:
+            text = "'backup.yaml' is a directory, so the daemon cannot write its own"
+            yield self._report("control-file-directory", text, Stage.CREATE)
+
     def _root(self, judged: Judged) -> Iterator[Diagnostic]:
         kind = self._kinds.get(b"rootfs")
         traits = judged.target.traits
-        if kind not in {None, EntryType.DIRECTORY}:
+        if judged.layout is Layout.SPLIT and kind not in {None, EntryType.DIRECTORY, EntryType.SYMLINK}:
+            text = (
+                f"'rootfs' in the metadata archive is a {_described(kind)}, so no directory can be made there"
+            )
+            yield self._report("root-not-directory", text, Stage.CREATE)
+        elif kind not in {None, EntryType.DIRECTORY}:
             yield self._report(
                 "root-not-directory",
                 f"'rootfs' is a {_described(kind)}, expected a directory",
@@ -172,5 +176,6 @@ class ControlCheck:
                 yield self._report("template-unused", f"no rule uses {os.fsdecode(path)!r}")
 
 
-def _described(kind: EntryType) -> str:
+def _described(kind: EntryType | None) -> str:
+    assert kind is not None
     return "regular file" if kind is EntryType.FILE else kind.name.lower().replace("_", " ")

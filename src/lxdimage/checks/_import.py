@@ -12,7 +12,7 @@ from datetime import datetime
 
 import attrs
 
-from lxdimage.archive import TarMember
+from lxdimage.archive import EntryType, Member
 from lxdimage.checks._findings import Findings
 from lxdimage.diagnostics import Diagnostic, Severity, Stage
 from lxdimage.formats import DISK_NAMES, ROOT_PREFIXES, ImageType, Layout
@@ -22,8 +22,6 @@ from lxdimage.targets import Target
 
 __all__ = ["ImportCheck", "restaged"]
 
-_REGULAR = frozenset(b"\x000")
-_DATALESS = frozenset(b"123456")
 _NAME = "metadata.yaml"
 _NEAR_NAMES = (b"metadata.yaml", b"metadata.yml", b"metadata.json")
 _HINTS = 3
@@ -57,18 +55,19 @@ class ImportCheck:
         """What was found, the metadata's own findings first."""
         return (*(self.checked.diagnostics if self.checked else ()), *self._findings.all())
 
-    def see(self, member: TarMember, text: bytes | None) -> None:
+    def see(self, member: Member, name: bytes, text: bytes | None, *, plain: bool = True) -> None:
         """
         Take the next member.
 
         Args:
             member: Any member.
+            name: What it is called in the tar that the daemon reads.
             text: Its content, at least one byte more than the daemons decode where there is more; None unless
                 the member is a metadata.yaml.
+            plain: Whether Go calls the member a regular file.
         """
-        name = member.name
         if text is not None:
-            self._read_metadata(member, text)
+            self._read_metadata(member, text, plain=plain)
         elif name.startswith(ROOT_PREFIXES):
             self.type = ImageType.CONTAINER
         elif name in DISK_NAMES:
@@ -78,11 +77,11 @@ class ImportCheck:
         if self._texts and self.type:
             self.done = True
 
-    def _read_metadata(self, member: TarMember, text: bytes) -> None:
+    def _read_metadata(self, member: Member, text: bytes, *, plain: bool) -> None:
         wanted = self.target.traits.regular_metadata
-        if member.flag in _DATALESS or (wanted and member.flag not in _REGULAR):
+        if member.type is not EntryType.FILE or (wanted and not plain):
             kind = member.type.name.lower().replace("_", " ")
-            kind = "a file of unknown kind" if kind == "file" else f"a {kind}"
+            kind = "a file of another kind" if kind == "file" else f"a {kind}"
             self.refuse(
                 diagnose(
                     "metadata-not-regular",

@@ -26,8 +26,10 @@ VERBS = {
     "validate": ("_validate", "read an image completely and say what the daemons make of it"),
     "fingerprint": ("_fingerprint", "the SHA-256 that identifies an image"),
     "show": ("_show", "metadata.yaml, or a template"),
+    "render": ("_render", "show the files that templates write into an instance"),
     "ls": ("_ls", "list the members of an image"),
     "cat": ("_cat", "write members of an image to standard output"),
+    "extract": ("_extract", "write members of an image into a directory, and nothing outside it"),
 }
 
 FINDINGS = 1

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from lxdimage.archive import EntryType
-from lxdimage.cli._options import add_limits, file_argument, limits_of
+from lxdimage.cli._options import add_limits, add_members, file_argument, files_and_members, limits_of
 from lxdimage.diagnostics import escape
-from lxdimage.formats import HEAD_SIZE, identify
 from lxdimage.image import ImageMember, arrange_files, open_members
 
 __all__ = ["configure", "run"]
@@ -17,21 +15,13 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("file", metavar="FILE", help="the image, or the metadata file of a split one")
-    parser.add_argument(
-        "operands",
-        metavar="[ROOT] MEMBER",
-        nargs="+",
-        help="the root file of a split image; then names as ls prints them",
-    )
+    add_members(parser, required=True)
     add_limits(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the contents of the members, in the order of the image."""
-    files, names = [arguments.file], list(arguments.operands)
-    if len(names) > 1 and _is_image_file(names[0]):
-        files.append(names.pop(0))
+    files, names = files_and_members(arguments, required=True)
     ordered, _ = arrange_files(*map(file_argument, files))
     wanted = {name.strip("/") for name in names}
     with open_members(*ordered, limits=limits_of(arguments)) as members:
@@ -44,15 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     for name in sorted(wanted):
         print(f"lxdimage: error: no member {escape(name)!r}; 'lxdimage ls' lists them", file=sys.stderr)
     return 2
-
-
-def _is_image_file(name: str) -> bool:
-    """Tell whether an operand is the root file of a split image: content decides, a metadata.yaml on disk is none."""
-    try:
-        with Path(name).open("rb") as file:
-            return identify(file.read(HEAD_SIZE)) is not None
-    except OSError:
-        return False
 
 
 def _write(item: ImageMember) -> None:

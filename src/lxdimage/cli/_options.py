@@ -5,14 +5,25 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import attrs
 
+from lxdimage.formats import HEAD_SIZE, identify
 from lxdimage.limits import Limits
 from lxdimage.targets import Target
 
-__all__ = ["add_files", "add_limits", "add_targets", "file_argument", "limits_of", "parse_size"]
+__all__ = [
+    "add_files",
+    "add_limits",
+    "add_members",
+    "add_targets",
+    "file_argument",
+    "files_and_members",
+    "limits_of",
+    "parse_size",
+]
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -40,6 +51,34 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="the image: one file, or metadata file and root file; '-' is standard input",
     )
+
+
+def add_members(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the operands for the files of one image and for names of its members."""
+    parser.add_argument("file", metavar="FILE", help="the image, or the metadata file of a split one")
+    parser.add_argument(
+        "operands",
+        metavar="[ROOT] MEMBER" if required else "[ROOT] [MEMBER]",
+        nargs="+" if required else "*",
+        help="the root file of a split image; then names as ls prints them",
+    )
+
+
+def files_and_members(arguments: argparse.Namespace, *, required: bool) -> tuple[list[str], list[str]]:
+    """Return the files of the image and the names of members that were given."""
+    files, names = [arguments.file], list(arguments.operands)
+    if len(names) > required and _is_image_file(names[0]):
+        files.append(names.pop(0))
+    return files, names
+
+
+def _is_image_file(name: str) -> bool:
+    """Tell whether an operand is the root file of a split image: content decides, a metadata.yaml on disk is none."""
+    try:
+        with Path(name).open("rb") as file:
+            return identify(file.read(HEAD_SIZE)) is not None
+    except OSError:
+        return False
 
 
 def add_targets(parser: argparse.ArgumentParser, *, several: bool = False) -> None:

@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from lxdimage.compression._decode import decode
 from lxdimage.compression._detect import HEAD_SIZE, Compression, detect
+from lxdimage.compression._encode import encode
 
-__all__ = ["HEAD_SIZE", "Compression", "decode", "detect"]
+__all__ = ["HEAD_SIZE", "Compression", "decode", "detect", "encode"]

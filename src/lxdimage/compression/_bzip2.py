@@ -40,28 +40,28 @@ class Writes:
         return _WRITE - self._have % _WRITE
 
     def add(self, data: bytes) -> Chunks:
-        """Hold *data*, at most `room` bytes, and yield when enough has come together."""
+        """Hold *data* and yield whole writes when enough have come together."""
         self._held.append(data)
         self._have += len(data)
-        if self._have == self._goal:
+        if self._have >= self._goal:
             self._goal = min(2 * self._goal, _MOST_WRITES * _WRITE)
-            yield from self.finish()
+            yield from self.whole()
 
     def finish(self) -> Chunks:
         """Yield all that is held: the stream was good."""
         if self._have:
             yield self._take(self._have)
 
-    def fail(self) -> Chunks:
-        """Yield the whole writes that are held: the next one failed."""
+    def whole(self) -> Chunks:
+        """Yield the whole writes that are held: the next one may fail."""
         if self._have >= _WRITE:
             yield self._take(self._have - self._have % _WRITE)
 
     def _take(self, size: int) -> bytes:
-        data = b"".join(self._held)[:size]
-        self._held, self._have = [], 0
+        held = b"".join(self._held)
+        self._held, self._have = [held[size:]], self._have - size
         self.total += size
-        return data
+        return held[:size]
 
 
 def decode_bzip2(cursor: Cursor, report: Callable[[Diagnostic], None]) -> Chunks:
@@ -110,10 +110,10 @@ def decode_stream(decoder: bz2.BZ2Decompressor, cursor: Cursor, start: int, writ
         try:
             output = decoder.decompress(data, room)
         except OSError:
-            yield from writes.fail()
+            yield from writes.whole()
             raise corrupt(f"a bzip2 stream is damaged behind its first {writes.total} bytes", start) from None
         if needs_input and not data and not output:
-            yield from writes.fail()
+            yield from writes.whole()
             raise truncated("the file ends inside a bzip2 stream", cursor.offset)
         needs_input = decoder.needs_input and len(output) < room
         yield from writes.add(output)

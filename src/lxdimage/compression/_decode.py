@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._bzip2 import decode_bzip2
+from lxdimage.compression._bzip2_blocks import MEMORY, decode_blocks
 from lxdimage.compression._damage import over_limit
 from lxdimage.compression._detect import Compression
 from lxdimage.compression._gzip import decode_gzip
@@ -78,7 +79,8 @@ def _content(
         case Compression.GZIP:
             return decode_gzip(cursor)
         case Compression.BZIP2:
-            return decode_bzip2(cursor, report)
+            threads = min(threads, limits.parallel_memory // MEMORY)
+            return decode_blocks(cursor, report, threads) if threads > 1 else decode_bzip2(cursor, report)
         case Compression.XZ:
             return decode_xz(cursor, limits, threads)
         case Compression.LZMA:

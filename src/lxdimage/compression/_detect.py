@@ -36,6 +36,11 @@ class Compression(Enum):
         """The file name extension that a daemon gives to an exported file (image format, section 1.3)."""
         return _EXTENSIONS[self]
 
+    @property
+    def appends(self) -> bool:
+        """Whether two files one after the other are a file with the content of both."""
+        return self not in {Compression.LZMA, Compression.SQUASHFS}
+
 
 _EXTENSIONS = {
     Compression.NONE: ".tar",

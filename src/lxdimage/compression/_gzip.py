@@ -104,7 +104,7 @@ def decode_gzip(cursor: Cursor, engine: Engine | None = None) -> Chunks:
 def _at_member(cursor: Cursor) -> bool:
     """Return whether a member follows: zeros up to the end may, anything else is garbage."""
     start = cursor.offset
-    if cursor.peek(2) == _MAGIC:
+    if _MAGIC.startswith(cursor.peek(2) or b"\0"):
         return True
     while data := cursor.take_any(_MOST_INPUT):
         if data.strip(b"\0"):
@@ -210,7 +210,7 @@ def _inflate(cursor: Cursor, engine: Engine, start: int) -> Chunks:
     total = have = 0
     want, step, needs_input = _LEAST_INPUT, _WINDOW, True
     while not inflater.eof:
-        data = cursor.take(want) if needs_input else b""
+        data = cursor.take_any(want) if needs_input else b""
         try:
             output = inflater.decompress(data, step - have)
         except engine.error:

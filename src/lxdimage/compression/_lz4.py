@@ -29,7 +29,7 @@ def decode_lz4(cursor: Cursor) -> Chunks:
     first = True
     while (head := cursor.peek(4)) or first:
         start = cursor.offset
-        if 0 < len(head) < 4 and not first:
+        if len(head) < 4 and not first and not _FRAME.to_bytes(4, "little").startswith(head):
             raise trailing_garbage("lz4", start)
         magic = int.from_bytes(_take(cursor, 4), "little")
         if magic == _FRAME:

@@ -13,6 +13,10 @@ from lxdimage._chunks import Chunks
 __all__ = ["Task", "Workers"]
 
 
+def _nothing() -> Chunks:
+    return iter(())
+
+
 class Task:
     """A stage that a worker runs: at most *depth* chunks wait for whoever takes them."""
 
@@ -24,8 +28,9 @@ class Task:
 
     def run(self) -> None:
         """Produce everything; what is raised here is raised again in the consumer."""
+        new_chunks, self._new_chunks = self._new_chunks, _nothing  # what was done is let go
         try:
-            for chunk in self._new_chunks():
+            for chunk in () if self._stopped else new_chunks():
                 self._slots.acquire()
                 if self._stopped:
                     return

@@ -95,6 +95,8 @@ class _Source:
         if self._frames.within:
             raise truncated("the file ends inside a zstd frame", offset)
         if rest := self._cursor.peek(4):
+            if _MAGIC.to_bytes(4, "little").startswith(rest):
+                raise truncated("the file ends inside a zstd frame", offset + len(rest))
             if not offset:
                 raise corrupt(f"expected a zstd frame, found {rest!r}", offset)
             raise trailing_garbage("zstd", offset)
@@ -129,7 +131,7 @@ class _Frames:
 
     def feed(self, data: bytes) -> int:
         """Follow *data* and return how many bytes of it are known to belong to frames."""
-        buffer = self._rest + data
+        buffer = self._rest + data if self._rest else data
         position = 0
         while True:
             step = min(self._skip, len(buffer) - position)

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import attrs
 
-from lxdimage._chunks import Chunks, peek
-from lxdimage._sources import FileArgument, Source, open_sources
-from lxdimage.archive import Member, TarReader
+from lxdimage._chunks import READ_SIZE, Chunks, peek
+from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
+from lxdimage.archive import Entry, EntryType, Member, TarReader
 from lxdimage.compression import decode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
-from lxdimage.formats import HEAD_SIZE, METADATA_NAMES, SQUASHFS, identify
+from lxdimage.formats import HEAD_SIZE, METADATA_NAMES, QCOW2, SQUASHFS, identify
 from lxdimage.formats._squashfs import read_squashfs, spool
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
@@ -31,7 +31,7 @@ class ImageMember:
 
     Attributes:
         path: Where it is in the image: of a unified image as stored, without a leading ``./``; the root of a split
-            image appears below ``rootfs/``.
+            image appears below ``rootfs/``, or as ``rootfs.img`` when it is a disk.
         member: The member itself, usable until the next one is asked for.
     """
 
@@ -39,14 +39,43 @@ class ImageMember:
     member: Member
 
 
+class DiskMember:
+    """
+    The disk of a split image as the member that it is in a unified one.
+
+    Attributes:
+        name: ``rootfs.img``.
+        type: A file.
+        size: Bytes of the disk image itself.
+        offset: Where it begins in its file.
+        entry: A file of root's.
+    """
+
+    name = b"rootfs.img"
+    type = EntryType.FILE
+    offset = 0
+
+    def __init__(self, chunks: Chunks, size: int) -> None:
+        self.size = size
+        self.entry = Entry(path="rootfs.img", type=EntryType.FILE, size=size)
+        self._chunks = chunks
+
+    def chunks(self) -> Chunks:
+        """Yield the content; once."""
+        return self._chunks
+
+
 @contextmanager
-def open_members(*files: FileArgument, limits: Limits | None = None) -> Iterator[Iterator[ImageMember]]:
+def open_members(
+    *files: FileArgument, limits: Limits | None = None, progress: Progress | None = None
+) -> Iterator[Iterator[ImageMember]]:
     """
     Give the members of an image, in the order of the files.
 
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
         limits: Bounds on what an untrusted image may use.
+        progress: Called with the bytes read so far and in all.
 
     Yields:
         An iterator over the members, to be used within the ``with`` block.
@@ -58,14 +87,17 @@ def open_members(*files: FileArgument, limits: Limits | None = None) -> Iterator
     if not 1 <= len(files) <= 2:
         raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
     with open_sources(files) as sources:
-        yield _all_members(sources, limits or Limits())
+        yield _all_members(sources, limits or Limits(), Tracker(progress, sources))
 
 
-def _all_members(sources: Sequence[Source], limits: Limits) -> Iterator[ImageMember]:
-    for member in _members(sources[0], limits):
+def _all_members(sources: Sequence[Source], limits: Limits, tracker: Tracker) -> Iterator[ImageMember]:
+    for member in _members(sources[0], limits, tracker):
         yield ImageMember(_shown(member.name), member)
     for source in sources[1:]:
-        for member in _members(source, limits):
+        for member in _members(source, limits, tracker, disk=True):
+            if isinstance(member, DiskMember):
+                yield ImageMember("rootfs.img", member)
+                continue
             path = _shown(member.name)
             yield ImageMember(f"rootfs/{path}".rstrip("/") + ("/" if path.endswith("/") else ""), member)
 
@@ -77,9 +109,15 @@ def _shown(name: bytes) -> str:
     return "" if path == "." else path
 
 
-def _members(source: Source, limits: Limits) -> Iterator[Member]:
-    head, chunks = peek(source.chunks(), HEAD_SIZE)
+def _members(
+    source: Source, limits: Limits, tracker: Tracker | None = None, *, disk: bool = False
+) -> Iterator[Member]:
+    """Yield the members of one file; a *disk* is one member, where it may be one."""
+    head, chunks = peek(tracker.tap(source.chunks()) if tracker else source.chunks(), HEAD_SIZE)
     found = identify(head)
+    if disk and found == QCOW2:
+        yield from _disk_members(source, chunks)
+        return
     if found is None or found.compression is None:
         what = (
             f"a {found.name} disk, not an archive"
@@ -92,6 +130,16 @@ def _members(source: Source, limits: Limits) -> Iterator[Member]:
         yield from _squashfs_members(source, chunks, limits)
         return
     yield from TarReader(decode(found.compression, chunks, limits=limits), source=source.name, limits=limits)
+
+
+def _disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
+    if source.size is not None:
+        yield DiskMember(chunks, source.size)
+        return
+    with spool(chunks) as stream:
+        size = stream.tell()
+        stream.seek(0)
+        yield DiskMember(iter(lambda: stream.read(READ_SIZE), b""), size)
 
 
 def _squashfs_members(source: Source, chunks: Chunks, limits: Limits) -> Iterator[Member]:

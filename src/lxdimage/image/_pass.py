@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._sources import Progress, Source, Tracker
-from lxdimage.archive import EntryType, TarMember, TarReader
-from lxdimage.checks import ControlCheck, ImportCheck, Judged, UnpackCheck, restaged
+from lxdimage.archive import EntryType, Member, TarMember, TarReader
+from lxdimage.checks import ControlCheck, Findings, ImportCheck, Judged, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import (
     InvalidImageError,
@@ -33,8 +34,9 @@ from lxdimage.formats import (
     begins_with_json,
     identify,
 )
+from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD
 from lxdimage.formats._qcow2 import check_qcow2_header
-from lxdimage.formats._squashfs import check_superblock
+from lxdimage.formats._squashfs import Order, SquashfsMember, check_superblock, open_squashfs
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
@@ -43,8 +45,7 @@ from lxdimage.targets import Target
 
 __all__ = ["Pass"]
 
-SUPERBLOCK_SIZE = 96
-DISK_HEAD = 1 << 16
+_PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
 _UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
@@ -57,6 +58,7 @@ class _Judge:
         self.target = target
         self.importing = ImportCheck(target, layout=layout, source=source, now=now)
         self.findings: list[Diagnostic] = []
+        self.lost = Findings()
         self.type: ImageType | None = None
 
     def damaged(self, error: InvalidImageError) -> None:
@@ -135,11 +137,14 @@ class Pass:
         for judge in self._judges:
             if finding := self._undetected(stream, judge.target):
                 judge.importing.refuse(finding)
-        if stream.format is not None and stream.format.is_tar:
+        facts = None
+        if stream.format == SQUASHFS:
+            facts = self._squashfs_archive(stream)
+        elif stream.format is not None and stream.format.is_tar:
             self._archive(stream)
         for judge in self._judges:
             judge.importing.finish()
-        return stream.finish() if self._complete else stream.facts()
+        return facts or (stream.finish() if self._complete else stream.facts())
 
     def _undetected(self, stream: FileStream, target: Target) -> Diagnostic | None:
         """Return why *target* cannot tell what the first file is, if so."""
@@ -158,13 +163,14 @@ class Pass:
         reader = stream.members(strict=True)
         unpack = UnpackCheck(stream.name)
         control = self._control
+        see, roots = unpack.see, 0
         try:
             for member in reader:
-                unpack.see(member)
+                see(member)
                 if reader.strict:
                     self._import(member, reader)
                 if member.name.startswith(ROOT_PREFIXES):
-                    control.see_root(member.name)
+                    roots += member.name not in ROOT_PREFIXES
                 else:
                     control.see(member, decided=not reader.strict)
                     self._keep(member)
@@ -174,6 +180,7 @@ class Pass:
             self._damaged(error)
         else:
             self._end(stream, reader)
+        control.root_count = roots
         self._finish_archive(stream, reader, unpack)
 
     def _import(self, member: TarMember, reader: TarReader) -> None:
@@ -181,8 +188,48 @@ class Pass:
         waiting = [judge.importing for judge in self._judges if not judge.importing.done]
         text = read_head(member.chunks(), METADATA_SIZE + 1) if member.name in METADATA_NAMES else None
         for importing in waiting:
-            importing.see(member, text)
+            importing.see(member, member.name, text, plain=member.flag in _PLAIN)
         reader.strict = not all(importing.done for importing in waiting)
+
+    def _squashfs_archive(self, stream: FileStream) -> FileFacts:
+        """Judge a SquashFS with metadata.yaml: at import the daemons read it through ``sqfs2tar``."""
+        with stream.seekable() as (file, facts):
+            assert facts.size is not None
+            try:
+                with open_squashfs(file, limits=self._limits, source=stream.name) as squashfs:
+                    for member in squashfs.members():
+                        self._squashfs_member(member)
+                    self._report(squashfs.findings)
+            except InvalidImageError as error:
+                self._damaged(error)
+            self._report(check_superblock(stream.head, facts.size, stream.name))
+        return facts
+
+    def _squashfs_member(self, member: SquashfsMember) -> None:
+        self._members += 1
+        name = member.name
+        waiting = [judge.importing for judge in self._judges if not judge.importing.done]
+        if waiting:
+            text = read_head(member.chunks(), METADATA_SIZE + 1) if name in METADATA_NAMES else None
+            for importing in waiting:
+                importing.see(member, name, text)
+        if name.startswith(ROOT_PREFIXES):
+            self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)
+            self._fidelity(member)
+        else:
+            self._control.see(member, decided=not waiting)
+            self._keep(member)
+
+    def _fidelity(self, member: SquashfsMember) -> None:
+        """Report what Incus loses when it unpacks a SquashFS."""
+        if "security.capability" in member.entry.xattrs:
+            path = os.fsdecode(member.name)
+            finding = diagnose(
+                "capability-lost", f"{path!r} has file capabilities", source=self._sources[-1].name
+            )
+            for judge in self._judges:
+                if not judge.target.traits.file_capabilities_on_squashfs:
+                    judge.lost.add(finding)
 
     def _knows_templates(self) -> bool:
         """Tell whether every template that a rule names was seen, so that reading may stop."""
@@ -193,12 +240,12 @@ class Pass:
             rule.template in self._templates for rule in checked.metadata.templates.values() if not rule.null
         )
 
-    def _keep(self, member: TarMember) -> None:
+    def _keep(self, member: Member) -> None:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
         if name in DISK_NAMES:
             head = read_head(member.chunks(), DISK_HEAD)
-            self._report(check_qcow2_header(head, source=f"{self._sources[0].name}:rootfs.img"))
+            self._report(check_qcow2_header(head, member.size, f"{self._sources[0].name}:rootfs.img"))
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
             limit = self._limits.template_size
             content = read_head(member.chunks(), limit + 1)
@@ -237,7 +284,13 @@ class Pass:
         except LimitExceededError as error:
             self._damaged(error)
         self._members += reader.count
-        self._report(unpack.findings)
+        if reader.cut:
+            text = f"the last member's padding is {reader.cut} bytes short"
+            finding = diagnose("truncated-archive", text, source=stream.name)
+            for judge in self._judges:
+                judge.findings.append(restaged(finding, Stage.CREATE))
+        for judge in self._judges:
+            judge.findings.extend(unpack.findings(unpacks_dev=judge.target.traits.unpacks_dev))
         if stream.damage is not None:
             self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in stream.damage.diagnostics)
 
@@ -257,12 +310,11 @@ class Pass:
         if stream.format is not None and stream.format.is_tar:
             self._root_archive(stream)
         elif stream.format == SQUASHFS:
-            return self._squashfs(stream)
-        elif stream.format == QCOW2:
-            head, raw = peek(stream.raw(), DISK_HEAD)
-            self._report(check_qcow2_header(head, source=stream.name))
-            drain(raw)
-        return stream.finish()
+            return self._squashfs_root(stream)
+        facts = stream.finish()
+        if stream.format == QCOW2:
+            self._report(check_qcow2_header(stream.start, facts.size, stream.name))
+        return facts
 
     def _detect_root(self, judge: _Judge, stream: FileStream) -> None:
         """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
@@ -294,13 +346,28 @@ class Pass:
             self._report([diagnose("root-prefixed", text, source=stream.name)])
         self._finish_archive(stream, reader, unpack)
 
-    def _squashfs(self, stream: FileStream) -> FileFacts:
-        head, raw = peek(stream.raw(), SUPERBLOCK_SIZE)
-        drain(raw)
-        facts = stream.finish()
-        assert facts.size is not None
-        self._report(check_superblock(head, facts.size, stream.name))
+    def _squashfs_root(self, stream: FileStream) -> FileFacts:
+        """Read a SquashFS root completely, as ``unsquashfs`` will when an instance is created."""
+        with stream.seekable() as (file, facts):
+            assert facts.size is not None
+            findings = check_superblock(stream.head, facts.size, stream.name)
+            self._report(findings)
+            if not any(finding.stage for finding in findings):
+                self._squashfs_content(file, stream.name)
         return facts
+
+    def _squashfs_content(self, file: BinaryIO, name: str) -> None:
+        self._control.root_count = 0
+        try:
+            with open_squashfs(file, limits=self._limits, source=name) as squashfs:
+                for member in squashfs.members(Order.DATA):
+                    self._members += 1
+                    self._control.root_count += member.name not in {b"./", b"."}
+                    self._fidelity(member)
+                    drain(member.chunks())
+                self._report(squashfs.findings)
+        except InvalidImageError as error:
+            self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in error.diagnostics)
 
     # ---- the result ----------------------------------------------------------------------------------------
 
@@ -311,6 +378,7 @@ class Pass:
         findings = (
             *importing.findings,
             *judge.findings,
+            *judge.lost.all(),
             *self._control.finish(judged),
             *self._findings,
         )

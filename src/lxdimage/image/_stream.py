@@ -7,6 +7,12 @@ file to be read and hashed by `FileStream.finish`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import attrs
+
 from lxdimage._chunks import Chunks, drain, peek, read_ahead
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import TarReader
@@ -14,6 +20,9 @@ from lxdimage.compression import Compression, decode
 from lxdimage.errors import InvalidImageError
 from lxdimage.fingerprint import Digest
 from lxdimage.formats import HEAD_SIZE, FileFormat, identify
+from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD
+from lxdimage.formats._squashfs import spool
+from lxdimage.image._disks import header_facts
 from lxdimage.image._model import FileFacts
 from lxdimage.limits import Limits
 
@@ -38,7 +47,8 @@ class FileStream:
 
     Attributes:
         name: What findings call it.
-        head: Its first bytes: what detection looks at.
+        start: Its first bytes: the whole header of a disk.
+        head: The first of them: what detection looks at.
         format: What detection that knows every target's formats makes of it.
         damage: What the decoder raised; the daemons see no more than the end of a pipe then.
     """
@@ -47,11 +57,14 @@ class FileStream:
         self.name = source.name
         self.damage: InvalidImageError | None = None
         self._source = source
+        self._place = source.stream.tell() if source.seekable else 0
         self._digest = digest
         self._limits = limits
         # Whoever opens an image stops early, so the first reads are small; a scan reads all there is.
         self._raw = digest.tap(tracker.tap(source.chunks())) if digest else _growing(source)
-        self.head, self._raw = peek(self._raw, HEAD_SIZE)
+        start, self._raw = peek(self._raw, DISK_HEAD)
+        self.start = start
+        self.head = start[:HEAD_SIZE]
         self.format: FileFormat | None = identify(self.head)
 
     def raw(self) -> Chunks:
@@ -80,11 +93,22 @@ class FileStream:
 
     def facts(self) -> FileFacts:
         """Return what its first bytes tell."""
-        return FileFacts(name=self.name, format=self.format)
+        return FileFacts(name=self.name, format=self.format, facts=header_facts(self.start, self.format))
 
     def finish(self) -> FileFacts:
         """Read what is left, and return what is known of the file then."""
         assert self._digest is not None
         drain(self._raw)
         sha256 = self._digest.finish()
-        return FileFacts(name=self.name, format=self.format, size=self._digest.size, sha256=sha256)
+        return attrs.evolve(self.facts(), size=self._digest.size, sha256=sha256)
+
+    @contextmanager
+    def seekable(self) -> Iterator[tuple[BinaryIO, FileFacts]]:
+        """Read the file to its end, and give it again, this time for reading at any place."""
+        if self._source.seekable and self._place == 0:
+            facts = self.finish() if self._digest else self.facts()
+            self._source.stream.seek(0)
+            yield self._source.stream, facts
+            return
+        with spool(self._raw) as file:
+            yield file, self.finish() if self._digest else self.facts()

@@ -1,6 +1,4 @@
-"""
-One metadata.yaml as a tree of nodes that know their place, and findings that point into it.
-"""
+"""One metadata.yaml as a tree of nodes that know their place, and findings that point into it."""
 
 from __future__ import annotations
 

@@ -8,13 +8,24 @@ may be nested as deeply as the text is long, so they are followed with a list an
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import attrs
 
-from lxdimage.metadata._yaml import Alias, Generation, Mapping, Node, Scalar, YAMLError, resolve
+from lxdimage.metadata._yaml import (
+    Alias,
+    Generation,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    YAMLError,
+    resolve,
+)
 
-__all__ = ["Aliases", "Pair", "pairs_of"]
+__all__ = ["Aliases", "Pair", "is_merge", "pairs_of"]
 
 _LOW = 400_000
 _HIGH = 4_000_000
@@ -36,9 +47,8 @@ class Aliases:
     def count(self, node: Node) -> None:
         """Count *node* as decoded; raise if too many were reached through aliases."""
         self._decoded += 1
-        if not self._open:
-            return
-        self._aliased += 1
+        if self._open:
+            self._aliased += 1
         if self._aliased > 100 and self._decoded > 1000 and self._aliased > self._allowed():
             raise YAMLError("aliases repeat too much of the document", node.start, code="yaml-anchor")
 
@@ -46,14 +56,13 @@ class Aliases:
         part = (min(max(self._decoded, _LOW), _HIGH) - _LOW) / (_HIGH - _LOW)
         return (0.99 - 0.89 * part) * self._decoded
 
-    def enter(self, alias: Alias) -> None:
-        """Note that *alias* is being followed; raise if it is already."""
+    @contextlib.contextmanager
+    def following(self, alias: Alias) -> Iterator[None]:
+        """Note that *alias* is being followed; raise if it already is."""
         if id(alias) in self._open:
             raise YAMLError(f"the anchor {alias.name!r} contains itself", alias.start, code="yaml-anchor")
         self._open.add(id(alias))
-
-    def leave(self, alias: Alias) -> None:
-        """Note that *alias* has been followed."""
+        yield
         self._open.discard(id(alias))
 
 
@@ -87,69 +96,53 @@ def pairs_of(
         aliases: Follows aliases.
         accepts: Called with each mapping before its pairs; when it says no they are left out.
     """
-    walk = _merged_last if generation.merges_last else _merged_in_place
-    return walk(mapping, generation, aliases, accepts)
-
-
-def _merged_in_place(
-    mapping: Mapping, generation: Generation, aliases: Aliases, accepts: Callable[[Mapping], bool]
-) -> Iterator[Pair]:
-    accepts(mapping)
-    walks: list[Iterator[Pair | Node]] = [_pairs(mapping)]
-    while walks:
-        for pair in walks[-1]:
-            if not isinstance(pair, Pair):
-                walks.append(_follow(pair, aliases, accepts))
-                break
-            if is_merge(pair.key, generation):
-                walks.append(iter(reversed(_sources(pair.value))))
-                break
-            yield pair
-        else:
-            walks.pop()
-
-
-def _pairs(mapping: Mapping) -> Iterator[Pair | Node]:
-    return (Pair(mapping, key, value) for key, value in mapping.pairs)
-
-
-def _follow(node: Node, aliases: Aliases, accepts: Callable[[Mapping], bool]) -> Iterator[Pair | Node]:
-    """Yield the pairs of a merged mapping, which may be an alias."""
-    aliases.count(node)
-    if isinstance(node, Alias):
-        aliases.enter(node)
-        aliases.count(node.target)
-    target = _target(node)
-    assert isinstance(target, Mapping)
-    if accepts(target):
-        yield from _pairs(target)
-    if isinstance(node, Alias):
-        aliases.leave(node)
-
-
-def _merged_last(
-    mapping: Mapping, generation: Generation, aliases: Aliases, accepts: Callable[[Mapping], bool]
-) -> Iterator[Pair]:
-    own: set[str] | None = None
-    waiting: list[Iterator[Pair | Node]] = [_pairs(mapping)] if accepts(mapping) else []
-    merges: list[Node | None] = [None]
+    walk = _Walk(generation, aliases, accepts)
+    waiting = [walk.pairs(mapping)]
     while waiting:
-        item = next(waiting[-1], None)
-        if item is None:
-            waiting.pop()
-            source = merges.pop()
-            if source is not None:
-                if own is None:
-                    own = _own_keys(mapping, generation, aliases)
-                waiting.append(iter(_sources(source)))
-                merges.append(None)
-        elif not isinstance(item, Pair):
-            waiting.append(_follow(item, aliases, accepts))
-            merges.append(None)
-        elif is_merge(item.key, generation):
-            merges[-1] = item.value
+        match next(waiting[-1], None):
+            case None:
+                waiting.pop()
+            case Pair() as pair:
+                yield pair
+            case node:
+                waiting.append(walk.merged(node))
+
+
+@attrs.define
+class _Walk:
+    """What the mappings of one merge have in common."""
+
+    _generation: Generation
+    _aliases: Aliases
+    _accepts: Callable[[Mapping], bool]
+    _own: set[str] | None = attrs.field(default=None, init=False)
+
+    def pairs(self, mapping: Mapping) -> Iterator[Pair | Node]:
+        """Yield the pairs of *mapping*, and a node wherever the pairs of another mapping are to be inserted."""
+        if not self._accepts(mapping):
+            return
+        last: Node | None = None
+        for key, value in mapping.pairs:
+            if not is_merge(key, self._generation):
+                yield Pair(mapping, key, value, self._own)
+            elif self._generation.merges_last:
+                last = value
+            else:
+                yield from reversed(_sources(value))
+        if last:
+            if self._own is None:
+                self._own = _own_keys(mapping, self._generation, self._aliases)
+            yield from _sources(last)
+
+    def merged(self, node: Node) -> Iterator[Pair | Node]:
+        """Yield the same for a merged mapping, which may be an alias."""
+        self._aliases.count(node)
+        if isinstance(node, Alias):
+            with self._aliases.following(node):
+                self._aliases.count(node.target)
+                yield from self.pairs(cast("Mapping", node.target))
         else:
-            yield attrs.evolve(item, own=own)
+            yield from self.pairs(cast("Mapping", node))
 
 
 def _own_keys(mapping: Mapping, generation: Generation, aliases: Aliases) -> set[str]:
@@ -178,7 +171,7 @@ def is_merge(key: Node, generation: Generation) -> bool:
 
 def _sources(value: Node) -> list[Node]:
     """Return the mappings that a merge key's value names."""
-    sources = value.items if not isinstance(value, Scalar | Mapping | Alias) else [value]
+    sources: list[Node] = value.items if isinstance(value, Sequence) else [value]
     for source in sources:
         if not isinstance(_target(source), Mapping):
             message = "'<<' must be followed by a mapping or a list of mappings"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 import attrs
 
@@ -141,7 +141,9 @@ def _rules(mapping: Mapping[str, TemplateRule]) -> Mapping[str, TemplateRule]:
     for target, rule in mapping.items():
         _text(target, "a key of templates")
         if not isinstance(rule, TemplateRule):
-            raise _refuse("wrong-type", f"templates[{shown(target)}] must be a TemplateRule, not {shown(rule)}")
+            raise _refuse(
+                "wrong-type", f"templates[{shown(target)}] must be a TemplateRule, not {shown(rule)}"
+            )
     return MappingProxyType(dict(mapping))
 
 
@@ -221,7 +223,7 @@ class Metadata:
             message = f"{named[0]!r} identifies the image and cannot be changed"
             raise ImmutableFieldError(diagnose("immutable-field", message))
         values = {name.replace("_timestamp", "_date"): value for name, value in changes.items()}
-        return attrs.evolve(self, **values)
+        return attrs.evolve(self, **cast("dict[str, Any]", values))
 
 
 def _date(timestamp: int) -> datetime:

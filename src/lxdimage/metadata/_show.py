@@ -26,7 +26,9 @@ def shown_path(path: Sequence[str]) -> str:
         case ("properties", key):
             return f"properties[{shown(key)}]"
         case ("templates", key, *rest):
-            inner = "".join(f".{name}" for name in rest[:1]) + "".join(f"[{shown(name)}]" for name in rest[1:])
+            inner = "".join(f".{name}" for name in rest[:1]) + "".join(
+                f"[{shown(name)}]" for name in rest[1:]
+            )
             return f"templates[{shown(key)}]{inner}"
         case _:
             return ".".join(path)

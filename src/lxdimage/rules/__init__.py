@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lxdimage.diagnostics import Diagnostic, Severity, Span, Stage
-from lxdimage.rules import _build, _disks, _files, _images, _metadata, _templates
+from lxdimage.rules import _build, _disks, _files, _images, _lifecycle, _metadata, _templates
 from lxdimage.rules._rule import Rule
 
 __all__ = ["RULES", "Rule", "diagnose"]
@@ -18,7 +18,7 @@ __all__ = ["RULES", "Rule", "diagnose"]
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.code: rule
-        for family in (_files, _images, _disks, _metadata, _templates, _build)
+        for family in (_files, _images, _disks, _metadata, _templates, _lifecycle, _build)
         for rule in family.RULES
     }
 )

@@ -76,4 +76,23 @@ No daemon has such limits, so that reading stops here and not there.
 Raise the limit that the message names if you trust the file.""",
         hint="raise the limit if you trust the file",
     ),
+    Rule(
+        code="unwritable-compression",
+        title="the compression can be read but not written",
+        severity=Severity.ERROR,
+        explanation="""\
+A SquashFS is a file system and not a compression of a tar: it is written by programs of its own.
+Ask for another compression, or for a SquashFS as the root file system of a split image.""",
+        hint="ask for another compression",
+    ),
+    Rule(
+        code="unknown-level",
+        title="the compression does not have that level",
+        severity=Severity.ERROR,
+        explanation="""\
+Every compression has its own scale of levels, from fast to small: 1 to 9 for gzip and bzip2, 0 to 9 for xz and
+lzma, 1 to 22 for zstd.
+Leave the level out to get the usual one.""",
+        hint="leave the level out, or choose one of that range",
+    ),
 )

@@ -369,4 +369,23 @@ Go takes such a member for a regular file, so the import may pass.
 GNU tar makes a directory of it and reads the content as the next header.
 """,
     ),
+    Rule(
+        code="control-file-directory",
+        title="backup.yaml is a directory",
+        severity=Severity.ERROR,
+        explanation="""
+When an instance is created the daemon writes a backup.yaml of its own beside the root file system, and a directory is in its way.
+""",
+    ),
+    Rule(
+        code="capability-lost",
+        title="file capabilities do not survive unpacking",
+        severity=Severity.WARNING,
+        explanation="""
+Incus unpacks a SquashFS without the extended attribute ``security.capability``.
+A program such as ping that relies on its file capabilities fails in the instance.
+LXD keeps it, and both keep it in a tar.
+""",
+        hint="use a tar root for Incus",
+    ),
 )

@@ -9,7 +9,7 @@ called.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,20 @@ class UnfitValueError(Exception):
 
 
 _READY = frozenset(
-    {type(None), bool, float, datetime, GoList, GoMap, NamedString, SafeString, Uint8, Function, Struct, NilPointer}
+    {
+        type(None),
+        bool,
+        float,
+        datetime,
+        GoList,
+        GoMap,
+        NamedString,
+        SafeString,
+        Uint8,
+        Function,
+        Struct,
+        NilPointer,
+    }
 )
 
 
@@ -61,37 +74,31 @@ def adopt(value: Any, depth: int = 0) -> Value:
         return value
     if depth > _DEEPEST:
         raise UnfitValueError(f"a value is nested more than {_DEEPEST} levels deep")
-    match value:
-        case bool():
-            return bool(value)
-        case int():
-            return _integer(value)
-        case float():
-            return float(value)
-        case str():
-            plain = string(str.__str__(value))
-            return SafeString(plain) if hasattr(value, "__html__") else plain
-        case bytes() | bytearray():
-            return string(bytes(value))
-        case datetime():
-            return _moment(value)
-        case list() | tuple():
-            return GoList([adopt(item, depth + 1) for item in value], "[]interface {}")
-        case Mapping():
-            return _map(value, depth)
-        case _ if callable(value):
-            return _function(value)
+    for kinds, convert in _CONVERSIONS:
+        if isinstance(value, kinds):
+            return convert(value, depth)
+    if callable(value):
+        return _function(value)
     raise UnfitValueError(f"{kind.__name__!r} has no counterpart in templates")
 
 
-def _integer(value: int) -> int:
+def _text(value: str, _depth: int) -> str:
+    plain = string(str.__str__(value))
+    return SafeString(plain) if hasattr(value, "__html__") else plain
+
+
+def _list(value: Iterable[Any], depth: int) -> GoList:
+    return GoList([adopt(item, depth + 1) for item in value], "[]interface {}")
+
+
+def _integer(value: int, _depth: int = 0) -> int:
     if -_LARGEST - 1 <= value <= _LARGEST:
         return int(value)
     raise UnfitValueError("an integer does not fit in 64 bits")
 
 
-def _moment(value: datetime) -> datetime:
-    return datetime(  # noqa: DTZ001 - the zone of the value, or none, is kept
+def _moment(value: datetime, _depth: int) -> datetime:
+    return datetime(
         value.year,
         value.month,
         value.day,
@@ -121,6 +128,18 @@ def _key(key: Any) -> int | str:
     if isinstance(key, str | bytes):
         return string(key)
     raise UnfitValueError(f"a map has a key of type {type(key).__name__!r}")
+
+
+_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], Value]], ...] = (
+    (bool, lambda value, _: bool(value)),
+    (int, _integer),
+    (float, lambda value, _: float(value)),
+    (str, _text),
+    ((bytes, bytearray), lambda value, _: string(bytes(value))),
+    (datetime, _moment),
+    ((list, tuple), _list),
+    (Mapping, _map),
+)
 
 
 # -- functions

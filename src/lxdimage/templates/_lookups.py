@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jinja2 import pass_context
-
-from lxdimage.templates._methods import method
-from lxdimage.templates._runtime import ABSENT, Rendering, located
-from lxdimage.templates._sites import Segment, Step
+from lxdimage.templates._meter import Trouble
+from lxdimage.templates._methods import METHODS, method
+from lxdimage.templates._runtime import ABSENT, Rendering
+from lxdimage.templates._sites import Constant, Deferred, Late, Segment, Step, Variable
 from lxdimage.templates._values import (
     Function,
     GoList,
@@ -34,7 +33,7 @@ from lxdimage.templates._values import (
     type_name,
 )
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "evaluate", "get"]
 
 
 # -- one step
@@ -121,8 +120,10 @@ def _call(rt: Rendering, function: Function, arguments: list[Value], segment: Se
     if function.types is not None:
         arguments = [deref(argument) for argument in arguments]
         _check_types(rt, function, arguments, segment)
-    with located(rt, segment.token):
+    try:
         return function.call(arguments)
+    except Trouble as error:
+        raise rt.blame(error, segment.token) from None
 
 
 def _check_types(rt: Rendering, function: Function, arguments: list[Value], segment: Segment) -> None:
@@ -149,11 +150,13 @@ def _steps(rt: Rendering, value: Value, segment: Segment) -> Value:
         if value is None:
             return None
         value = deref(value)
-        with located(rt, segment.token):
+        try:
             if type(step.key) is int:
                 value = _indexed(rt, value, step.key, segment)
             else:
                 value = _named(rt, value, step, segment)
+        except Panic as error:
+            raise rt.blame(error, segment.token) from None
         if value is not None and index != last and (step.called or type(value) is Function):
             value = _called(rt, value, segment)
     return value
@@ -163,7 +166,7 @@ def _first(rt: Rendering, segment: Segment) -> Value:
     """Return the variable that *segment* starts with, nil or `ABSENT` when there is none."""
     name = segment.name
     names = rt.scope.names
-    return names[name] if name in names else rt.variable(name)  # type: ignore[index,arg-type]
+    return names[name] if name in names else rt.variable(name)  # type: ignore[arg-type]
 
 
 def _start(rt: Rendering, segment: Segment) -> Value:
@@ -186,7 +189,6 @@ def _is_called(segment: Segment) -> bool:
     return segment.called or (segment.arguments is not None and not segment.steps)
 
 
-@pass_context
 def get(rt: Rendering, index: int) -> Value:
     """Return a variable with all that follows it."""
     segment = rt.sites[index]
@@ -197,19 +199,17 @@ def get(rt: Rendering, index: int) -> Value:
         # The common case, `instance.name` and the like, without the calls it takes in general.
         step = segment.steps[0]
         found = value.get(step.key)
-        if type(found) is str and not step.called and not method(value, step.key):
+        if type(found) is str and not step.called and step.key not in METHODS.get(value.type_name, ()):
             return found
     return _start(rt, segment)
 
 
-@pass_context
 def tail(rt: Rendering, value: Value, index: int) -> Value:
     """Return *value*, the result of a call, with what follows the call."""
     rt.meter.step()
     return _steps(rt, value, rt.sites[index]) if value is not None else None
 
 
-@pass_context
 def begin(rt: Rendering, index: int) -> bool:
     """Look up the function of a call; tell whether there is one to call."""
     segment = rt.sites[index]
@@ -217,7 +217,6 @@ def begin(rt: Rendering, index: int) -> bool:
     return _prepare(rt, _start(rt, segment), segment)
 
 
-@pass_context
 def begin_after(rt: Rendering, value: Value, index: int) -> bool:
     """Look up the function of a call in the result of another; tell whether there is one to call."""
     segment = rt.sites[index]
@@ -233,7 +232,6 @@ def _prepare(rt: Rendering, value: Value, segment: Segment) -> bool:
     return True
 
 
-@pass_context
 def finish(rt: Rendering, arguments: list[Value]) -> Value:
     """Call the function that was looked up last."""
     (function, segment), _ = rt.pending.pop()
@@ -243,7 +241,6 @@ def finish(rt: Rendering, arguments: list[Value]) -> Value:
 # -- subscripts
 
 
-@pass_context
 def hold(rt: Rendering, value: Value, index: int) -> bool:
     """Keep what is subscripted while the subscript is evaluated; tell whether there is anything."""
     if value is None:
@@ -253,14 +250,15 @@ def hold(rt: Rendering, value: Value, index: int) -> bool:
     return True
 
 
-@pass_context
 def subscript(rt: Rendering, key: Value, index: int) -> Value:
     """Return the element of what `hold` kept."""
     segment = rt.sites[index]
     rt.meter.step()
     value = deref(rt.pending.pop()[0])
-    with located(rt, segment.token):
+    try:
         found = _element(rt, value, key, segment)
+    except Panic as error:
+        raise rt.blame(error, segment.token) from None
     return _called(rt, found, segment) if type(found) is Function else found
 
 
@@ -274,6 +272,20 @@ def _element(rt: Rendering, value: Value, key: Value, segment: Segment) -> Value
         wanted = "int" if value.type_name.startswith("map[int]") else "string"
         return value.get(key) if type_name(key) == wanted else None
     return _indexed(rt, value, to_int(key), segment)
+
+
+# -- expressions that are put off
+
+
+def evaluate(rt: Rendering, late: Late) -> Value:
+    """Return the value of an expression that was put off."""
+    match late:
+        case Constant(value=value):
+            return value
+        case Variable(index=index):
+            return get(rt, index)
+        case Deferred(block=block):
+            return rt.compute(block)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from jinja2 import pass_context
-
-from lxdimage.templates._meter import Chance
+from lxdimage.templates._meter import Chance, Trouble
 from lxdimage.templates._operators import ordering
-from lxdimage.templates._runtime import Rendering, located
+from lxdimage.templates._runtime import Rendering
 from lxdimage.templates._sites import ForSite
 from lxdimage.templates._values import GoList, GoMap, NamedString, Panic, Struct, Value, deref, from_raw, raw
 
 __all__ = ["OPERATIONS"]
 
 
-@pass_context
 def enter_for(rt: Rendering, index: int) -> None:
     """Open the scope of a loop; what is iterated sees its ``forloop`` already."""
     outer = rt.scope.loop
@@ -46,12 +43,13 @@ def enter_for(rt: Rendering, index: int) -> None:
     rt.push(scope)
 
 
-@pass_context
 def rounds(rt: Rendering, value: Value, index: int) -> Iterator[None]:
     """Yield once a round, with the loop's variables set."""
     site: ForSite = rt.sites[index]
-    with located(rt, site.token):
+    try:
         count, turns = _turns(rt, deref(value), site)
+    except Trouble as error:
+        raise rt.blame(error, site.token) from None
     scope, loop = rt.scope, rt.scope.loop
     assert isinstance(loop, Struct)
     fields = loop.fields
@@ -89,7 +87,7 @@ def _keys(rt: Rendering, value: GoMap, site: ForSite) -> list[Value]:
     """Return the keys of a map: ascending unless told, since the engine's own order is random."""
     rt.meter.items(len(value))
     if not site.ordered and len(value) > 1:
-        rt.call.chances.add(Chance.MAP_ORDER)
+        rt.tools.chances.add(Chance.MAP_ORDER)
     return sorted(value, key=ordering, reverse=site.ordered and site.backwards)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jinja2 import pass_context
-
-from lxdimage.templates._runtime import ABSENT, Rendering, Scope, located
+from lxdimage.templates._lookups import evaluate
+from lxdimage.templates._runtime import ABSENT, Rendering, Scope
 from lxdimage.templates._sites import MacroSite
 from lxdimage.templates._values import Dialect, EngineError, Function, SafeString, Struct, Value, deref
 
 __all__ = ["OPERATIONS"]
 
 
-@pass_context
 def macro(rt: Rendering, index: int) -> None:
     """Bind a macro; it keeps the scope in which its tag ran."""
     site: MacroSite = rt.sites[index]
@@ -30,14 +28,13 @@ def _run_macro(rt: Rendering, site: MacroSite, scope: Scope, arguments: list[Val
     """Call a macro: in version 4 an error becomes its result."""
     mark = rt.mark()
     since = len(rt.pending)
-    with located(rt, site.token):
-        rt.meter.enter()
+    rt.meter.enter()
     try:
         rt.scope = scope
         rt.scope = _macro_scope(rt, site, scope, arguments)
         return SafeString(rt.capture(site.body))
     except EngineError as error:
-        if rt.call.dialect is not Dialect.V4:
+        if rt.tools.dialect is not Dialect.V4:
             raise
         return SafeString(rt.reported(error, since).text())
     finally:
@@ -49,7 +46,7 @@ def _macro_scope(rt: Rendering, site: MacroSite, scope: Scope, arguments: list[V
     """Return the scope of one call: defaults, then arguments, which lose their marks of safety and life."""
     bound: dict[str, Value] = {}
     for name, default in site.parameters:
-        bound[name] = ABSENT if default is None else rt.evaluate(default)
+        bound[name] = ABSENT if default is None else evaluate(rt, default)
     if len(arguments) > len(site.parameters):
         raise rt.error(
             f"Macro '{site.name}' called with too many arguments ({len(arguments)} instead of "
@@ -74,7 +71,7 @@ def _plain(argument: Value) -> Value:
     return str(value) if type(value) is SafeString else value
 
 
-def _loop_of(value: Value) -> Struct | None | bool:
+def _loop_of(value: Value) -> Struct | bool | None:
     """Return the loop that a parameter named like it brings along."""
     if value is ABSENT:
         return None

@@ -7,10 +7,10 @@ value or output grows beyond its bound: the bound is checked before memory is ta
 
 from __future__ import annotations
 
-import random as _random
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
+from random import Random
 
 import attrs
 
@@ -27,6 +27,7 @@ __all__ = [
     "Meter",
     "Panic",
     "Place",
+    "Trouble",
 ]
 
 # Work on long strings costs steps too, so that a million steps cannot mean hours.
@@ -64,26 +65,38 @@ class Place:
         line: Counted from 1, in the wrapped text.
         column: Counted from 1, in bytes, in the wrapped text.
         token: The token's text.
-        length: Bytes that a marker should cover.
+        offset: Where it starts, in characters of the parsed text.
+        length: Characters that a marker should cover.
     """
 
     line: int
     column: int
     token: str
-    length: int = 1
+    offset: int
+    length: int
 
 
-class Panic(Exception):  # noqa: N818 - the engine's own word for it
+class Trouble(Exception):  # noqa: N818 - the public errors are made from it
     """
-    What makes the Go engine panic: no macro swallows it.
+    What ends a rendering.
 
-    The place is added where the exception passes through an operation that knows one.
+    Attributes:
+        message: The sentence about it.
+        place: Where in the template; None until it passes through an operation that knows.
     """
 
     def __init__(self, message: str, place: Place | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.place = place
+
+
+class Panic(Trouble):
+    """What makes the Go engine panic: no macro swallows it."""
+
+
+class Halt(Trouble):
+    """A limit is reached: nothing inside the template can catch it."""
 
 
 class FilterError(Exception):
@@ -94,18 +107,16 @@ class FilterError(Exception):
         self.message = message
 
 
-class EngineError(Exception):
+class EngineError(Trouble):
     """
     An error that the engine returns.
 
     In version 4 a macro call turns it into its text, so the text is output and must be exact.
 
     Attributes:
-        message: The sentence behind the prefix.
-        place: Line, column and token; None while no token is known.
         sender: ``execution``, ``filter:NAME`` and the like.
         named: Whether the prefix says ``in <string>``.
-        cause: Where the trouble is when *place* only says where the engine reports it.
+        plain: The message for people, when the engine's own holds another error's prefix.
     """
 
     def __init__(
@@ -115,14 +126,12 @@ class EngineError(Exception):
         *,
         sender: str = "execution",
         named: bool = True,
-        cause: Place | None = None,
+        plain: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.place = place
+        super().__init__(message, place)
         self.sender = sender
         self.named = named
-        self.cause = cause
+        self.plain = message if plain is None else plain
 
     def text(self) -> str:
         """Return the error as the engine prints it."""
@@ -130,15 +139,6 @@ class EngineError(Exception):
         if self.place:
             where += f" | Line {self.place.line} Col {self.place.column} near '{self.place.token}'"
         return f"[Error (where: {self.sender}){where}] {self.message}"
-
-
-class Halt(Exception):  # noqa: N818 - it is not an error of the template language
-    """A limit is reached: ends the rendering whatever surrounds it."""
-
-    def __init__(self, message: str, place: Place | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.place = place
 
 
 class Meter:
@@ -186,6 +186,11 @@ class Meter:
         if self.output_left < 0:
             raise Halt(f"the output is longer than the limit of {self._limits.output} bytes")
 
+    def bytes(self, size: int) -> None:
+        """Check the size of the whole output."""
+        if size > self._limits.output:
+            self.output(self.output_left + 1)
+
     def enter(self) -> None:
         """Go one macro call deeper."""
         self.depth += 1
@@ -210,14 +215,20 @@ class FilterCall:
 
     meter: Meter
     dialect: Dialect
-    _random: _random.Random
+    _random: Random | None
     _clock: Callable[[], datetime]
     chances: set[Chance] = attrs.Factory(set)
 
     @property
-    def random(self) -> _random.Random:
-        """The source of chance; asking for it marks the output as depending on it."""
+    def random(self) -> Random:
+        """
+        The source of chance, one with a fixed seed unless given.
+
+        Asking for it marks the output as depending on it.
+        """
         self.chances.add(Chance.RANDOM)
+        if self._random is None:
+            self._random = Random(0)  # noqa: S311 - dice for filler text
         return self._random
 
     def now(self) -> datetime:

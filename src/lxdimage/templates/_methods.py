@@ -14,7 +14,7 @@ from types import MappingProxyType
 from lxdimage.templates._go import format_time
 from lxdimage.templates._values import Function, GoList, GoMap, Panic, Struct, Value, raw, text, type_name
 
-__all__ = ["DEVICE", "DEVICES", "method"]
+__all__ = ["DEVICE", "DEVICES", "METHODS", "method"]
 
 DEVICES = "config.Devices"
 DEVICE = "config.Device"
@@ -27,7 +27,7 @@ Method = Callable[[Value], Function]
 
 def method(value: Value, name: str) -> Function | None:
     """Return the method *name* of *value*, bound to it, or None."""
-    methods = _METHODS.get(type_name(value))
+    methods = METHODS.get(type_name(value))
     rule = methods.get(name) if methods else None
     return rule(value) if rule else None
 
@@ -107,7 +107,7 @@ def _rank(named: Struct) -> tuple[int, tuple[int, ...], int, bytes, bytes]:
     kind = text(device.get("type"))
     path = text(device.get("path"))
     group = {"nic": 0, "disk": 1}.get(kind, 2)
-    descending = tuple(-byte for byte in raw(kind)) + (1,) if group == 2 else ()
+    descending = (*(-byte for byte in raw(kind)), 1) if group == 2 else ()
     detail = {0: bool(device.get("nested")), 1: path != "/"}.get(group, False)
     return group, descending, int(detail), raw(path) if group == 1 else b"", raw(named.fields["Name"])
 
@@ -146,7 +146,7 @@ def _formatter(value: datetime) -> Function:
     return Function(lambda arguments: format_time(value, arguments[0]), 1, 1, types=("string",))
 
 
-_METHODS: Mapping[str, Mapping[str, Method]] = MappingProxyType(
+METHODS: Mapping[str, Mapping[str, Method]] = MappingProxyType(
     {
         DEVICES: {
             "Clone": _plain(_clone),

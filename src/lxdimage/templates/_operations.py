@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jinja2 import pass_context
-
 from lxdimage.templates._filters import FILTERS
-from lxdimage.templates._operators import Operator, minus, negate
-from lxdimage.templates._runtime import Rendering, located
-from lxdimage.templates._sites import Deferred, FilterSite, HandsOn
+from lxdimage.templates._meter import Trouble
+from lxdimage.templates._operators import minus, negate
+from lxdimage.templates._runtime import Rendering
+from lxdimage.templates._lookups import evaluate, get
+from lxdimage.templates._sites import ChainSite, FilterSite, FoldSite, HandsOn, LogicSite, OperatorSite
 from lxdimage.templates._values import (
     EngineError,
     FilterError,
@@ -24,7 +24,6 @@ from lxdimage.templates._values import (
     NilPointer,
     SafeString,
     Value,
-    deref,
     text,
     truth,
 )
@@ -35,7 +34,6 @@ __all__ = ["OPERATIONS", "apply_filter", "escaped", "outside"]
 # -- printing
 
 
-@pass_context
 def show(rt: Rendering, value: Value) -> str:
     """Return what ``{{ value }}`` prints."""
     kind = type(value)
@@ -46,7 +44,11 @@ def show(rt: Rendering, value: Value) -> str:
     return text(value)
 
 
-@pass_context
+def show_variable(rt: Rendering, index: int) -> str:
+    """Return what ``{{ variable }}`` prints."""
+    return show(rt, get(rt, index))
+
+
 def show_safe(_rt: Rendering, value: Value) -> str:
     """Return what ``{{ value|safe }}`` prints."""
     return text(value)
@@ -54,37 +56,32 @@ def show_safe(_rt: Rendering, value: Value) -> str:
 
 def escaped(rt: Rendering, value: Value) -> str:
     """Return the string form of *value* with the five characters replaced."""
-    return str(FILTERS["escape"](value, None, rt.call))
+    return str(FILTERS["escape"](value, None, rt.tools))
 
 
 # -- tests
 
 
-@pass_context
 def is_true(_rt: Rendering, value: Value) -> bool:
     """Tell whether *value* counts as true."""
     return truth(value)
 
 
-@pass_context
 def decide(rt: Rendering, _: None) -> None:
     """Begin a choice between many."""
     rt.decided.append(False)
 
 
-@pass_context
 def is_open(rt: Rendering, _: None) -> bool:
     """Tell whether the choice is still open."""
     return not rt.decided[-1]
 
 
-@pass_context
 def close(rt: Rendering, _: None) -> None:
     """Make the choice."""
     rt.decided[-1] = True
 
 
-@pass_context
 def decided(rt: Rendering, _: None) -> None:
     """End a choice."""
     rt.decided.pop()
@@ -92,43 +89,49 @@ def decided(rt: Rendering, _: None) -> None:
 
 # -- operators
 
+_SIZED = frozenset({str, SafeString, NamedString, GoList})
 _LONG = 256
 
 
 def _charge(rt: Rendering, value: Value) -> None:
-    if isinstance(value, str | GoList) and len(value) > _LONG:
+    if type(value) in _SIZED and len(value) > _LONG:
         rt.meter.work(len(value))
 
 
-@pass_context
 def binary(rt: Rendering, left: Value, right: Value, index: int) -> Value:
     """Apply an operator."""
-    site = rt.sites[index]
-    rt.meter.step()
-    return _apply(rt, site.apply[0], left, right, site.tokens[0], joins=site.joins)
+    return _operator(rt, left, right, rt.sites[index])
 
 
-def _apply(rt: Rendering, apply: Operator, left: Value, right: Value, token: Any, *, joins: bool) -> Value:
-    with located(rt, token):
+def _operator(rt: Rendering, left: Value, right: Value, site: OperatorSite) -> Value:
+    try:
+        rt.meter.step()
         _charge(rt, left)
         _charge(rt, right)
-        if joins:
+        if site.joins:
             rt.meter.value(len(text(left)) + len(text(right)))
-        return apply(left, right)
+        return site.apply[0](left, right)
+    except Trouble as error:
+        raise rt.blame(error, site.tokens[0]) from None
 
 
-@pass_context
 def fold(rt: Rendering, operands: list[Value], index: int) -> Value:
     """Apply a chain of operators that groups to the right, all operands being evaluated."""
-    site = rt.sites[index]
-    rt.meter.step(len(operands))
+    return _folded(rt, operands, rt.sites[index])
+
+
+def _folded(rt: Rendering, operands: list[Value], site: OperatorSite) -> Value:
     result = operands[-1]
     for left, apply, token in zip(operands[-2::-1], site.apply[::-1], site.tokens[::-1], strict=True):
-        result = _apply(rt, apply, left, result, token, joins=False)
+        try:
+            rt.meter.step()
+            _charge(rt, left)
+            result = apply(left, result)
+        except Trouble as error:
+            raise rt.blame(error, token) from None
     return result
 
 
-@pass_context
 def signed(rt: Rendering, value: Value, index: int) -> Value:
     """Apply ``not`` and a minus sign."""
     site = rt.sites[index]
@@ -154,19 +157,22 @@ def outside(value: Value) -> Value:
     return None if kind is NilPointer else value
 
 
-@pass_context
 def apply_filter(rt: Rendering, value: Value, parameter: Value, index: int) -> Value:
     """Apply a filter of an expression."""
-    site: FilterSite = rt.sites[index]
+    return _filter(rt, value, parameter, rt.sites[index])
+
+
+def _filter(rt: Rendering, value: Value, parameter: Value, site: FilterSite) -> Value:
     seen, given = outside(value), outside(parameter)
-    rt.meter.step()
-    with located(rt, site.token):
+    try:
+        rt.meter.step()
         _charge(rt, seen)
-        try:
-            result = site.apply(seen, given, rt.call)
-        except FilterError as error:
-            place = rt.place(site.token)
-            raise EngineError(error.message, place, sender=site.sender, named=False) from None
+        result = site.apply(seen, given, rt.tools)
+    except FilterError as error:
+        place = rt.place(site.token)
+        raise EngineError(error.message, place, sender=site.sender, named=False) from None
+    except Trouble as error:
+        raise rt.blame(error, site.token) from None
     if seen is value and given is parameter:
         return result
     return _handed_on(site, result, value, parameter)
@@ -184,25 +190,42 @@ def _handed_on(site: FilterSite, result: Value, value: Value, parameter: Value) 
     return result
 
 
-# -- expressions on their own
+# -- long chains, and expressions on their own
 
 
-@pass_context
+def chain(rt: Rendering, index: int) -> Value:
+    """Compute a long chain that groups to the left, step by step."""
+    site: ChainSite = rt.sites[index]
+    value = evaluate(rt, site.first)
+    for step, late in site.steps:
+        rule = _operator if type(step) is OperatorSite else _filter
+        value = rule(rt, value, evaluate(rt, late), step)
+    return value
+
+
+def long_fold(rt: Rendering, index: int) -> Value:
+    """Compute a long chain that groups to the right."""
+    site: FoldSite = rt.sites[index]
+    return _folded(rt, [evaluate(rt, operand) for operand in site.operands], site.operators)
+
+
+def long_logic(rt: Rendering, index: int) -> bool:
+    """Ask one operand after the other until one decides."""
+    site: LogicSite = rt.sites[index]
+    for late, conjunction in site.operands:
+        if truth(evaluate(rt, late)) is not conjunction:
+            return not conjunction
+    return truth(evaluate(rt, site.last))
+
+
 def give(rt: Rendering, value: Value) -> None:
-    """Keep the result, so far, of an expression that is compiled on its own."""
+    """Keep the result of an expression that is compiled on its own."""
     rt.given = value
 
 
-@pass_context
-def given(rt: Rendering, _: None) -> Value:
-    """Return what was kept."""
-    return rt.given
-
-
-@pass_context
-def evaluate(rt: Rendering, block: str) -> Value:
-    """Evaluate an expression that is compiled on its own."""
-    return rt.evaluate(Deferred(block))
+def compute(rt: Rendering, block: str) -> Value:
+    """Return the value of an expression that is compiled on its own."""
+    return rt.compute(block)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -217,7 +240,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "fold": fold,
     "signed": signed,
     "filter": apply_filter,
+    "chain": chain,
+    "long_fold": long_fold,
+    "long_logic": long_logic,
     "give": give,
-    "given": given,
-    "evaluate": evaluate,
+    "compute": compute,
+    "show_variable": show_variable,
 }

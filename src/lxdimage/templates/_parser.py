@@ -16,6 +16,7 @@ from lxdimage.templates._expressions import ExpressionParser, Nesting, near
 from lxdimage.templates._lexer import Kind, SyntaxFault, Token, tokenize
 from lxdimage.templates._meter import Dialect
 from lxdimage.templates._tags import LOADERS, MEMBERS, TAGS, Ending, Tag
+from lxdimage.templates._values import Filter
 
 __all__ = ["Language", "parse"]
 
@@ -45,7 +46,7 @@ class Language:
     """
 
     dialect: Dialect
-    filters: Mapping[str, object]
+    filters: Mapping[str, Filter]
     banned: frozenset[str]
     nesting: int
 
@@ -73,7 +74,7 @@ class _Parser:
         self._open: list[Token] = []
 
     def document(self) -> syntax.Document:
-        statements = []
+        statements: list[syntax.Statement] = []
         while self._cursor.current:
             statements.append(self._statement())
         return syntax.Document(body=tuple(statements), exports=frozenset(self.exports))
@@ -86,7 +87,7 @@ class _Parser:
         """Read statements up to a tag of one of the names *ends*."""
         self._nesting.enter(opening)
         self._open.append(opening)
-        statements = []
+        statements: list[syntax.Statement] = []
         while self._cursor.current:
             if end := self._end_tag(ends):
                 self._open.pop()

@@ -1,29 +1,26 @@
 """
 One rendering: its scopes, its limits, and what compiled code and operations share.
 
-A compiled template calls operations with the rendering as their first argument; a rendering is the context that
+A compiled template calls operations with the rendering as their first argument: the engine makes it the context that
 jinja2 passes around, so no name has to be looked up to reach it.  Nothing here is shared between renderings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
-from jinja2 import Environment
-from jinja2.runtime import Context
 
 from lxdimage.templates._context import UnfitValueError, adopt
 from lxdimage.templates._lexer import Token
-from lxdimage.templates._meter import EngineError, FilterCall, Halt, Meter, Panic, Place
-from lxdimage.templates._sites import Constant, Late
+from lxdimage.templates._meter import EngineError, FilterCall, Meter, Place, Trouble
 from lxdimage.templates._source import Source
 from lxdimage.templates._values import GoMap, Struct, Value, normal
 
-__all__ = ["ABSENT", "Program", "Rendering", "Scope", "located"]
+__all__ = ["ABSENT", "Program", "Rendering", "Scope"]
 
-RenderFunction = Callable[[Context], Iterator[str]]
+RenderFunction: TypeAlias = Callable[[Any], Iterator[str]]
 
 
 class _Absent:
@@ -39,7 +36,6 @@ class Program:
     A compiled template.
 
     Attributes:
-        environment: The environment that it was compiled in.
         root: The function that yields the output.
         blocks: The functions of bodies and expressions that are compiled on their own.
         sites: The constants of its operations.
@@ -47,7 +43,6 @@ class Program:
         source: The text, for places.
     """
 
-    environment: Environment
     root: RenderFunction
     blocks: Mapping[str, RenderFunction]
     sites: Sequence[Any]
@@ -68,7 +63,7 @@ class Scope:
 
     __slots__ = ("escapes", "loop", "names", "outer_escapes")
 
-    def __init__(self, names: dict[str, Value], *, escapes: bool, loop: Struct | None | bool) -> None:
+    def __init__(self, names: dict[str, Value], *, escapes: bool, loop: Struct | bool | None) -> None:
         self.names = names
         self.escapes = escapes
         self.loop = loop
@@ -85,7 +80,7 @@ class Scope:
             self.loop = False
 
 
-class Rendering(Context):
+class Rendering:
     """The state of one rendering."""
 
     def __init__(
@@ -93,15 +88,14 @@ class Rendering(Context):
         program: Program,
         variables: Mapping[str, Any],
         *,
-        call: FilterCall,
+        tools: FilterCall,
         escapes: bool,
         version: str,
     ) -> None:
-        super().__init__(program.environment, {}, None, {})
         self.program = program
         self.sites = program.sites
-        self.call = call
-        self.meter: Meter = call.meter
+        self.tools = tools
+        self.meter: Meter = tools.meter
         meta = GoMap({"version": version}, "pongo2.Context")
         self.scope = Scope({"pongo2": meta}, escapes=escapes, loop=None)
         self.scopes: list[Scope] = []
@@ -146,8 +140,12 @@ class Rendering(Context):
 
     def collect(self, block: str) -> str:
         """Return the output of a body that is part of the output around it."""
+        return self.gather(self.run(block))
+
+    def gather(self, output: Iterable[str]) -> str:
+        """Return a part of the output, which must fit into what is left of it."""
         pieces, left = [], self.meter.output_left
-        for piece in self.run(block):
+        for piece in output:
             left -= len(piece)
             if left < 0:
                 self.meter.output(self.meter.output_left + 1)
@@ -164,11 +162,9 @@ class Rendering(Context):
         self.meter.value(size)
         return normal("".join(pieces))
 
-    def evaluate(self, late: Late) -> Value:
-        """Return the value of an expression that was put off."""
-        if type(late) is Constant:
-            return late.value
-        for _ in self.run(late.block):  # type: ignore[union-attr]
+    def compute(self, block: str) -> Value:
+        """Return the value of an expression."""
+        for _ in self.run(block):
             pass
         return self.given
 
@@ -181,6 +177,12 @@ class Rendering(Context):
     def error(self, message: str, token: Token) -> EngineError:
         """Return the error *message* at *token*."""
         return EngineError(message, self.place(token))
+
+    def blame(self, error: Trouble, token: Token) -> Trouble:
+        """Return *error* with the place of *token*, unless it knows one."""
+        if error.place is None:
+            error.place = self.place(token)
+        return error
 
     def mark(self) -> tuple[Scope, int, int, int]:
         """Return what `rewind` needs to come back here."""
@@ -196,22 +198,5 @@ class Rendering(Context):
     def reported(self, error: EngineError, since: int) -> EngineError:
         """Return *error* as the calls report it whose arguments were being evaluated, up to the one at *since*."""
         for _, token in reversed(self.pending[since:]):
-            error = EngineError(error.text(), self.place(token), cause=error.cause or error.place)
+            error = EngineError(error.text(), self.place(token), plain=error.plain)
         return error
-
-
-class located:  # noqa: N801 - a context manager
-    """Add the place of a token to a panic or limit that knows none."""
-
-    __slots__ = ("_rendering", "_token")
-
-    def __init__(self, rendering: Rendering, token: Token) -> None:
-        self._rendering = rendering
-        self._token = token
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Panic | Halt | EngineError) and error.place is None:
-            error.place = self._rendering.place(self._token)

@@ -17,6 +17,7 @@ from lxdimage.templates._operators import Operator
 from lxdimage.templates._values import Filter, Value
 
 __all__ = [
+    "ChainSite",
     "Choice",
     "Constant",
     "CycleSite",
@@ -25,17 +26,20 @@ __all__ = [
     "FilterBlockUse",
     "FilterSite",
     "FirstOfSite",
+    "FoldSite",
     "ForSite",
     "HandsOn",
     "IfChangedSite",
     "IfEqualSite",
     "Late",
+    "LogicSite",
     "LoremSite",
     "MacroSite",
     "NegationSite",
     "OperatorSite",
     "Segment",
     "Step",
+    "Variable",
     "WatchSite",
     "WithSite",
 ]
@@ -55,7 +59,14 @@ class Deferred:
     block: str
 
 
-Late: TypeAlias = Constant | Deferred
+@attrs.frozen
+class Variable:
+    """A plain lookup, by the index of its site."""
+
+    index: int
+
+
+Late: TypeAlias = Constant | Deferred | Variable
 
 
 @attrs.frozen
@@ -113,6 +124,30 @@ class OperatorSite:
     tokens: tuple[Token, ...]
     apply: tuple[Operator, ...]
     joins: bool
+
+
+@attrs.frozen
+class ChainSite:
+    """A long chain of operators or filters that groups to the left."""
+
+    first: Late
+    steps: tuple[tuple[OperatorSite | FilterSite, Late], ...]
+
+
+@attrs.frozen
+class FoldSite:
+    """A long chain that groups to the right."""
+
+    operands: tuple[Late, ...]
+    operators: OperatorSite
+
+
+@attrs.frozen
+class LogicSite:
+    """A long chain of ``and`` and ``or``: its last operand, and the others with whether ``and`` follows."""
+
+    operands: tuple[tuple[Late, bool], ...]
+    last: Late
 
 
 @attrs.frozen
@@ -175,7 +210,7 @@ class FilterBlockSite:
 
 @attrs.frozen
 class MacroSite:
-    """A macro."""
+    """A macro; a parameter without a default has None."""
 
     token: Token
     name: str

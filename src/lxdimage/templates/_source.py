@@ -28,19 +28,17 @@ class Source:
     A template's text.
 
     Attributes:
-        name: What findings call it.
         inner: The text as given, bytes that are not UTF-8 escaped.
         wrapped: Whether it is rendered between the tags of the daemons.
     """
 
-    name: str
     inner: str
     wrapped: bool
 
     @classmethod
-    def of(cls, source: str | bytes, *, name: str, wrapped: bool) -> Source:
+    def of(cls, source: str | bytes, *, wrapped: bool) -> Source:
         """Return *source* as a template's text."""
-        return cls(name=name, inner=string(source), wrapped=wrapped)
+        return cls(inner=string(source), wrapped=wrapped)
 
     @cached_property
     def text(self) -> str:
@@ -56,11 +54,11 @@ class Source:
             at = self.text.find("\n", at + 1)
         return starts
 
-    def place(self, offset: int, token: str, length: int = 1) -> Place:
+    def place(self, offset: int, token: str, length: int) -> Place:
         """Return the place of *token* as the engine's error texts count it."""
         line = bisect_right(self._line_starts, offset)
         start = self._line_starts[line - 1]
-        return Place(line, len(raw(self.text[start:offset])) + 1, token, length)
+        return Place(line, len(raw(self.text[start:offset])) + 1, token, offset, length)
 
     def span(self, offset: int, length: int = 1) -> Span:
         """Return *length* characters from *offset* of the parsed text as a span of the template."""
@@ -83,6 +81,8 @@ def string(source: str | bytes) -> str:
     """Return text or bytes from outside as a string of the language."""
     if isinstance(source, bytes):
         return from_raw(source)
+    if source.isascii():
+        return source
     try:
         source.encode()
     except UnicodeEncodeError:

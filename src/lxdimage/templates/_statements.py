@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import pass_context
-
-from lxdimage.templates._filters import lorem as lorem_text
 from lxdimage.templates._go import float_to_int, format_time
+from lxdimage.templates._lexer import Token
+from lxdimage.templates._lorem import lorem as lorem_text
+from lxdimage.templates._lookups import evaluate
+from lxdimage.templates._meter import Trouble
 from lxdimage.templates._operations import escaped, outside
 from lxdimage.templates._operators import OPERATORS, equal
-from lxdimage.templates._lexer import Token
-from lxdimage.templates._runtime import Rendering, located
+from lxdimage.templates._runtime import Rendering
 from lxdimage.templates._sites import CycleSite, FilterBlockUse, LoremSite
 from lxdimage.templates._spaceless import spaceless as without_gaps
 from lxdimage.templates._values import (
@@ -26,6 +26,7 @@ from lxdimage.templates._values import (
     Dialect,
     EngineError,
     FilterError,
+    Halt,
     Panic,
     Struct,
     Value,
@@ -40,13 +41,11 @@ __all__ = ["OPERATIONS"]
 # -- names and scopes
 
 
-@pass_context
 def assign(rt: Rendering, value: Value, name: str) -> None:
     """Bind a name in the present scope."""
     rt.scope.bind(name, value)
 
 
-@pass_context
 def enter_with(rt: Rendering, values: list[Value], index: int) -> None:
     """Open a scope with names for values that were computed outside it."""
     scope = rt.scope.child()
@@ -55,26 +54,22 @@ def enter_with(rt: Rendering, values: list[Value], index: int) -> None:
     rt.push(scope)
 
 
-@pass_context
 def leave(rt: Rendering, _: None) -> None:
     """Close a scope."""
     rt.pop()
 
 
-@pass_context
 def escape_on(rt: Rendering, on: bool) -> None:  # noqa: FBT001 - it is the tag's argument
     """Switch escaping on or off in the present scope."""
     rt.scope.outer_escapes.append(rt.scope.escapes)
     rt.scope.escapes = on
 
 
-@pass_context
 def escape_as_before(rt: Rendering, _: None) -> None:
     """Switch escaping back."""
     rt.scope.escapes = rt.scope.outer_escapes.pop()
 
 
-@pass_context
 def block(rt: Rendering, _: None) -> None:
     """Bind what ``block`` means inside a block."""
     rt.scope.bind("block", Struct("pongo2.tagBlockInformation", {}, frozenset({"ctx", "wrappers"})))
@@ -83,30 +78,31 @@ def block(rt: Rendering, _: None) -> None:
 # -- choices
 
 
-@pass_context
 def same(rt: Rendering, pair: list[Value], index: int) -> bool:
     """Tell whether two values are equal, for ``ifequal`` and ``ifnotequal``."""
     rt.meter.step()
-    with located(rt, rt.sites[index].token):
+    try:
         return equal(*pair)
+    except Panic as error:
+        raise rt.blame(error, rt.sites[index].token) from None
 
 
-@pass_context
 def changed(rt: Rendering, values: list[Value], index: int) -> bool:
     """Tell whether any of the values differs from the last time."""
     site = rt.sites[index]
     rt.meter.step(len(values))
     last = rt.state.get(index)
     rt.state[index] = values
-    with located(rt, site.token):
+    try:
         if last is None or any(not equal(old, new) for old, new in zip(last, values, strict=True)):
             return True
-    if not site.has_else and rt.call.dialect is Dialect.V4:
+    except Panic as error:
+        raise rt.blame(error, site.token) from None
+    if not site.has_else and rt.tools.dialect is Dialect.V4:
         raise Panic("runtime error: invalid memory address or nil pointer dereference", rt.place(site.token))
     return False
 
 
-@pass_context
 def changed_output(rt: Rendering, index: int) -> str:
     """Return the output of a body when it differs from the last one that was shown."""
     site = rt.sites[index]
@@ -114,28 +110,26 @@ def changed_output(rt: Rendering, index: int) -> str:
     if output != rt.state.get(index, ""):
         rt.state[index] = output
         return output
-    if site.otherwise is not None and rt.call.dialect is Dialect.V6:
+    if site.otherwise is not None and rt.tools.dialect is Dialect.V6:
         return rt.collect(site.otherwise)
     return ""
 
 
-@pass_context
 def first_of(rt: Rendering, index: int) -> str:
     """Return the first value that is true; later ones are not evaluated."""
     for choice in rt.sites[index].choices:
-        value = rt.evaluate(choice.value)
+        value = evaluate(rt, choice.value)
         if truth(value):
             return text(value) if choice.safe or not rt.scope.escapes else escaped(rt, outside(value))
     return ""
 
 
-@pass_context
 def cycle(rt: Rendering, index: int) -> str:
     """Take the next value in turn."""
     site: CycleSite = rt.sites[index]
     value = _next_in_turn(rt, index)
     if type(value) is CycleValue:
-        other = rt.sites[value.owner]
+        other: CycleSite = rt.sites[value.owner]
         value.value = _next_in_turn(rt, value.owner)
         return "" if other.silent else text(value.value)
     if site.name is not None:
@@ -150,46 +144,45 @@ def _next_in_turn(rt: Rendering, index: int) -> Value:
         raise Panic("runtime error: integer divide by zero", rt.place(site.token))
     turn = rt.state.get(index, 0)
     rt.state[index] = turn + 1
-    return rt.evaluate(site.values[turn % len(site.values)])
+    return evaluate(rt, site.values[turn % len(site.values)])
 
 
 # -- bodies
 
 
-@pass_context
 def collect(rt: Rendering, name: str) -> str:
     """Return the output of a body that is compiled on its own."""
     return rt.collect(name)
 
 
-@pass_context
 def spaceless(rt: Rendering, name: str) -> str:
     """Return the output of a body without the white space between tags."""
     return without_gaps(rt.capture(name), rt.meter)
 
 
-@pass_context
 def filter_block(rt: Rendering, index: int) -> str:
     """Return the output of a body after the filters of a ``filter`` tag."""
     site = rt.sites[index]
     value: Value = rt.capture(site.body)
     for use in site.filters:
-        parameter = outside(rt.evaluate(use.parameter))
+        parameter = outside(evaluate(rt, use.parameter))
         rt.meter.work(len(text(value)))
-        with located(rt, site.token):
-            value = _filtered(rt, use, value, parameter, site.token)
+        value = _filtered(rt, use, value, parameter, site.token)
     return text(value)
 
 
 def _filtered(rt: Rendering, use: FilterBlockUse, value: Value, parameter: Value, token: Token) -> Value:
     if use.apply is None:
-        text_of = EngineError(f"Filter with name '{use.name}' not found.", sender="applyfilter", named=False).text()
-        raise rt.error(text_of, token)
+        missing = f"Filter with name '{use.name}' not found."
+        inner = EngineError(missing, sender="applyfilter", named=False)
+        raise EngineError(inner.text(), rt.place(token), plain=missing)
     try:
-        return use.apply(value, parameter, rt.call)
+        return use.apply(value, parameter, rt.tools)
     except FilterError as error:
         inner = EngineError(error.message, sender=use.sender, named=False)
-        raise rt.error(inner.text(), token) from None
+        raise EngineError(inner.text(), rt.place(token), plain=error.message) from None
+    except Trouble as error:
+        raise rt.blame(error, token) from None
 
 
 # -- text from elsewhere
@@ -197,27 +190,26 @@ def _filtered(rt: Rendering, use: FilterBlockUse, value: Value, parameter: Value
 _FAKE_NOW = datetime(2014, 2, 5, 18, 31, 45, tzinfo=UTC)
 
 
-@pass_context
 def now(rt: Rendering, layout: str, fake: bool) -> str:  # noqa: FBT001 - it is the tag's argument
     """Return the time in a layout."""
     rt.meter.value(len(layout))
-    return format_time(_FAKE_NOW if fake else rt.call.now(), layout)
+    return format_time(_FAKE_NOW if fake else rt.tools.now(), layout)
 
 
-@pass_context
 def lorem(rt: Rendering, index: int) -> str:
     """Return words or paragraphs of the text that has no meaning."""
     site: LoremSite = rt.sites[index]
-    with located(rt, site.token):
-        return lorem_text(site.count, site.method, shuffled=site.shuffled, call=rt.call)
+    try:
+        return rt.gather(lorem_text(site.count, site.method, rt.tools.random if site.shuffled else None))
+    except Halt as error:
+        raise rt.blame(error, site.token) from None
 
 
-@pass_context
 def width_ratio(rt: Rendering, values: list[Value], name: str | None) -> str:
     """Return, or bind, a share of a width."""
     current, limit, width = map(to_float, values)
     result: Value = ""
-    if limit != 0 or rt.call.dialect is Dialect.V4:
+    if limit != 0 or rt.tools.dialect is Dialect.V4:
         result = _share(current, limit, width)
     if name is None:
         return text(result)

@@ -148,11 +148,17 @@ class Struct:
 
 
 class CycleValue(Struct):
-    """What ``cycle ... as NAME`` stores: it prints as its value, and another ``cycle`` can move it on."""
+    """
+    What ``cycle ... as NAME`` stores: it prints as its value, and another ``cycle`` can move it on.
+
+    Attributes:
+        owner: The number of the tag that made it.
+        value: Its present value.
+    """
 
     __slots__ = ("owner", "value")
 
-    def __init__(self, owner: object, value: Value) -> None:
+    def __init__(self, owner: int, value: Value) -> None:
         super().__init__("*pongo2.tagCycleValue", {}, frozenset({"node", "value"}))
         self.owner = owner
         self.value = value
@@ -419,7 +425,8 @@ def _read_int(value: str) -> int:
 
 
 def _read_float(value: str) -> float:
-    return parse_float(value) or 0.0
+    number = parse_float(value)
+    return 0.0 if number is None else number
 
 
 _TO_INT: dict[type, Callable[[Value], int]] = {

@@ -12,6 +12,7 @@ from lxdimage.formats._squashfs._superblock import (
     check_superblock,
     read_superblock,
 )
+from lxdimage.formats._squashfs._writer import WrittenSquashfs, write_squashfs
 
 __all__ = [
     "Compressor",
@@ -20,9 +21,11 @@ __all__ = [
     "Squashfs",
     "SquashfsMember",
     "Superblock",
+    "WrittenSquashfs",
     "check_superblock",
     "open_squashfs",
     "read_squashfs",
     "read_superblock",
     "spool",
+    "write_squashfs",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 import zstandard
 
@@ -48,8 +48,7 @@ def _zlib() -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
         from isal import isal_zlib
     except ImportError:
         return zlib.decompressobj, (zlib.error,)
-    errors: tuple[type[Exception], ...] = (isal_zlib.error, zlib.error)
-    return isal_zlib.decompressobj, errors
+    return isal_zlib.decompressobj, (cast("type[Exception]", isal_zlib.error), zlib.error)
 
 
 _new_inflater, _INFLATE_ERRORS = _zlib()

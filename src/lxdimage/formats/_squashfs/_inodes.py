@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from lxdimage.archive import EntryType
+from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._metadata import Metadata
 
 __all__ = ["Body", "Device", "Directory", "File", "Inode", "InodeTable", "Special", "Symlink"]
@@ -222,11 +223,15 @@ class InodeTable:
         after = offset + _HEADER.size + fields.size
         return Inode(code, kind, mode & 0o7777, uid, gid, mtime, number, links, xattrs, body, place, after)
 
+    def damaged(self, inode: Inode, message: str) -> InvalidImageError:
+        """Return the error of something wrong in *inode*."""
+        return self._metadata.damaged(f"{message}, in inode {inode.number}", inode.place)
+
     def target(self, inode: Inode, body: Symlink) -> tuple[bytes, int]:
         """Return the target of a symbolic link, and the number of its extended attributes."""
         if not 0 < body.size <= _LONGEST_TARGET:
             message = f"expected a symbolic link of 1 to {_LONGEST_TARGET} bytes, found {body.size}"
-            raise self._metadata.damaged(message, inode.place)
+            raise self.damaged(inode, message)
         more = _NUMBER.size if inode.code == _LONG_SYMLINK else 0
         data = self._metadata.read(inode.place, inode.offset, body.size + more)
         return data[: body.size], _NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs

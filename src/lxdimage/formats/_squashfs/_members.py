@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from lxdimage._chunks import Chunks
 from lxdimage.archive import Entry, EntryType
 from lxdimage.formats._squashfs._content import Content
-from lxdimage.formats._squashfs._inodes import NOTHING, Device, File, InodeTable, Symlink
-from lxdimage.formats._squashfs._tables import LookupTable
+from lxdimage.formats._squashfs._inodes import NOTHING, Device, File, Inode, InodeTable, Symlink
 from lxdimage.formats._squashfs._walk import Found
 from lxdimage.formats._squashfs._xattrs import NO_XATTRS, XattrTable
 
@@ -21,10 +20,10 @@ class EntryReader:
     """Makes entries of inodes, with the tables that inodes refer to."""
 
     def __init__(
-        self, inodes: InodeTable, ids: LookupTable, xattrs: XattrTable | None, content: Content
+        self, inodes: InodeTable, owners: Sequence[int], xattrs: XattrTable | None, content: Content
     ) -> None:
         self._inodes = inodes
-        self._ids = ids
+        self._owners = owners
         self._xattrs = xattrs
         self._content = content
 
@@ -49,8 +48,8 @@ class EntryReader:
             path=_text(found.path),
             type=_type(found),
             mode=inode.mode,
-            uid=self._ids.row(inode.uid)[0],
-            gid=self._ids.row(inode.gid)[0],
+            uid=self._owner(inode, inode.uid),
+            gid=self._owner(inode, inode.gid),
             mtime_ns=inode.mtime * _NANOSECONDS,
             size=size,
             target=_text(target),
@@ -58,6 +57,11 @@ class EntryReader:
             xattrs=self._attributes(xattrs),
             data=data,
         )
+
+    def _owner(self, inode: Inode, row: int) -> int:
+        if row < len(self._owners):
+            return self._owners[row]
+        raise self._inodes.damaged(inode, f"expected an owner below {len(self._owners)}, found {row}")
 
     def _attributes(self, number: int) -> Mapping[str, bytes]:
         return self._xattrs.read(number) if self._xattrs else NO_XATTRS

@@ -75,9 +75,13 @@ class Metadata:
         self._decode = decode
         self._end = end
         self._cache: dict[int, tuple[bytes, int]] = {}
+        self._last_place = -1
+        self._last = b"", 0
 
     def block(self, place: int) -> tuple[bytes, int]:
         """Return the content of the block at *place*, and the place of the next one."""
+        if place == self._last_place:
+            return self._last
         block = self._cache.pop(place, None)
         if block is None:
             data, after = read_block(self.file, self._decode, self.start + place, self._end, self.name)
@@ -85,6 +89,7 @@ class Metadata:
             if len(self._cache) >= _CACHED_BLOCKS:
                 del self._cache[next(iter(self._cache))]
         self._cache[place] = block
+        self._last_place, self._last = place, block
         return block
 
     def chunks(self, place: int, offset: int, size: int) -> Iterator[bytes]:

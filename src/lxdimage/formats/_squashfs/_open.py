@@ -33,6 +33,7 @@ class Tables:
         directories: The region of directories.
         fragments: Place and stored size of every fragment block.
         ids: Owners and groups.
+        owners: The content of that table.
         xattrs: Extended attributes, None when there are none.
     """
 
@@ -43,6 +44,7 @@ class Tables:
     directories: Metadata
     fragments: LookupTable
     ids: LookupTable
+    owners: tuple[int, ...]
     xattrs: XattrTable | None
 
 
@@ -58,6 +60,7 @@ def open_tables(file: BlockFile, limits: Limits) -> Tables:
     superblock = read_superblock(file.read(0, min(SUPERBLOCK_SIZE, file.size)), source=file.source)
     decode = make_decoder(superblock.compressor, window=limits.window)
     start, middle, end = superblock.inode_table, superblock.directory_table, superblock.used_bytes
+    ids = _ids(file, decode, superblock)
     tables = Tables(
         file=file,
         superblock=superblock,
@@ -65,10 +68,10 @@ def open_tables(file: BlockFile, limits: Limits) -> Tables:
         inodes=Metadata(file, decode, start, middle, "inode table"),
         directories=Metadata(file, decode, middle, end, "directory table"),
         fragments=_fragments(file, decode, superblock),
-        ids=_ids(file, decode, superblock),
+        ids=ids,
+        owners=tuple(row[0] for row in ids.rows()),
         xattrs=open_xattrs(file, decode, superblock),
     )
-    tables.ids.load()
     tables.fragments.load()
     return tables
 

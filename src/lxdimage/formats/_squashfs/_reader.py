@@ -52,7 +52,7 @@ class Squashfs:
         self._tables = tables
         inodes = InodeTable(tables.inodes)
         self._content = Content(tables.file, tables.superblock, tables.inodes, tables.fragments, limits)
-        self._entries = EntryReader(inodes, tables.ids, tables.xattrs, self._content)
+        self._entries = EntryReader(inodes, tables.owners, tables.xattrs, self._content)
         self._tree = Tree(tables.file, inodes, tables.directories, tables.superblock.root_inode, limits)
         self._workers = Workers(threads)
         self._fragments = FragmentCache(self._content, self._workers)

@@ -17,6 +17,7 @@ from lxdimage.errors import InvalidImageError, TruncatedImageError, UnsupportedF
 from lxdimage.rules import diagnose
 
 __all__ = [
+    "BLOCK_SIZES",
     "MAGIC",
     "METADATA_SIZE",
     "MISSING",
@@ -61,6 +62,8 @@ _FIELDS = {
 }
 _LAYOUT = struct.Struct("<" + "".join(_FIELDS.values()))
 _BLOCK_LOGS = range(12, 21)
+BLOCK_SIZES = frozenset(1 << log for log in _BLOCK_LOGS)
+"""The sizes that data blocks may have."""
 
 
 class Compressor(Enum):

@@ -65,6 +65,11 @@ class LookupTable:
         for block in range(self._blocks):
             self._block(block)
 
+    def rows(self) -> Iterator[tuple[int, ...]]:
+        """Yield all rows, for a table that is known to be small."""
+        for block in range(self._blocks):
+            yield from self._row.iter_unpack(self._block(block))
+
     def _block(self, block: int) -> bytes:
         data = self._cache.pop(block, None)
         if data is None:

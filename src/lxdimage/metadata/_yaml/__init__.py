@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from lxdimage.metadata._yaml._generation import GENERATIONS, Generation
 from lxdimage.metadata._yaml._nodes import Alias, Mapping, Node, Scalar, Sequence
-from lxdimage.metadata._yaml._parser import Parser
+from lxdimage.metadata._yaml._parser import Parser, Usage
 from lxdimage.metadata._yaml._resolve import Resolved, resolve
 from lxdimage.metadata._yaml._text import MAX_SIZE, Text, YAMLError
 
@@ -27,6 +27,7 @@ __all__ = [
     "Scalar",
     "Sequence",
     "Text",
+    "Usage",
     "YAMLError",
     "resolve",
 ]

@@ -9,7 +9,7 @@ what they forget becomes a syntax error.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 
@@ -57,6 +57,9 @@ class SimpleKeys(Protocol):
 
     def close(self) -> None:
         """Note that a flow collection ends."""
+
+    def end(self) -> None:
+        """Forget all candidates; raise if a key was required."""
 
     def take(self) -> Key | None:
         """Return the candidate that the colon at the cursor makes a key, and forget it."""
@@ -110,6 +113,9 @@ class ExpiringKeys:
         if len(self._levels) > 1:
             self._by_number.pop(self._levels.pop().number, None)
 
+    def end(self) -> None:
+        self.remove()
+
     def take(self) -> Key | None:
         key = self._levels[-1]
         if not self._valid(key):
@@ -126,12 +132,14 @@ class ExpiringKeys:
 class LastingKeys:
     """Candidates that last until something else takes their place (generation 4)."""
 
+    _none: Final = Key(-1, 0, -1, required=False, level=0, possible=False)
+
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        self._none = Key(-1, 0, -1, required=False, level=0, possible=False)
         self._key = self._none
         self._possible = False
         self._outer: list[Key] = []
+        self._level = 0
 
     def save(self, key: Key) -> None:
         self.remove()
@@ -156,7 +164,10 @@ class LastingKeys:
                 self._key = self._outer.pop()
                 self._possible = True
 
-    _level = 0
+    def end(self) -> None:
+        self.remove()
+        self._key = self._none
+        self._outer.clear()
 
     def take(self) -> Key | None:
         key = self._key

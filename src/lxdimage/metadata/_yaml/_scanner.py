@@ -82,6 +82,8 @@ class Scanner:
             self._fetch_plain()
         else:
             fetch(self, char)
+        if cursor.chars[cursor.pos] == END:
+            cursor.need(1)
 
     def _skip_to_token(self) -> None:
         cursor = self._cursor
@@ -160,7 +162,7 @@ class Scanner:
         if cursor.column:
             cursor.line_start = cursor.pos
         self._unroll(-1)
-        self._keys.remove()
+        self._keys.end()
         self._key_allowed = False
         self._append(Kind.STREAM_END, cursor.pos)
 

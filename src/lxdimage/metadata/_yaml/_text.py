@@ -77,20 +77,14 @@ class Text:
         """Return the text of *data*; what is wrong with it is found in `failure`."""
         encoding, skip = _encoding(data)
         body = data[skip:MAX_SIZE]
-        chars, problem = _decode(body, encoding, more=len(data) > MAX_SIZE)
-        failure = None
+        chars, problem, complete = _decode(body, encoding, more=len(data) > MAX_SIZE)
         if bad := generation.forbidden.search(chars):
-            chars = chars[: bad.start()]
+            chars, complete = chars[: bad.start()], True
             problem = f"the control character U+{ord(bad[0]):04X} is not allowed"
-        if problem:
-            failure = YAMLError(problem, len(chars), code="yaml-characters")
-            readable = _before_block(chars, encoding, skip)
-        else:
-            readable = len(chars)
-        if len(data) > MAX_SIZE and (failure is None or generation.reads_ahead):
-            failure = YAMLError(
-                f"the file is larger than {MAX_SIZE} bytes", len(chars), code="yaml-too-large"
-            )
+        readable = _before_block(chars, encoding, skip) if problem and complete else len(chars)
+        failure = YAMLError(problem, len(chars), code="yaml-characters") if problem else None
+        if len(data) > MAX_SIZE and (generation.reads_ahead or not failure):
+            failure = YAMLError(f"the file is larger than {MAX_SIZE} bytes", len(chars), code="yaml-too-large")
             readable = 0 if generation.reads_ahead else readable
         return cls(chars=chars, readable=readable, failure=failure, encoding=encoding, marked=skip > 0)
 
@@ -121,15 +115,27 @@ def _encoding(data: bytes) -> tuple[str, int]:
     return "utf-8", 0
 
 
-def _decode(body: bytes, encoding: str, *, more: bool) -> tuple[str, str | None]:
-    """Return the characters of *body* up to the first byte that is none, and what is wrong with that byte."""
+def _decode(body: bytes, encoding: str, *, more: bool) -> tuple[str, str | None, bool]:
+    """
+    Return the characters of *body* up to the first byte that is none, what is wrong there, and how it shows.
+
+    A character that is merely cut off by the end of the file is noticed only when it is asked for; the third value
+    says whether the bad one is complete and so spoils its whole block.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        return decoder.decode(body, final=not more), None
+        return decoder.decode(body, final=not more), None, True
     except UnicodeDecodeError as error:
-        chars = body[: error.start].decode(encoding)
-        bad = body[error.start]
-        return chars, f"byte 0x{bad:02x} does not belong to a {encoding.upper()} character"
+        start, lead = error.start, body[error.start]
+        problem = f"byte 0x{lead:02x} does not belong to a {encoding.upper()} character"
+        return body[:start].decode(encoding), problem, start + _width(lead, encoding) <= len(body)
+
+
+def _width(lead: int, encoding: str) -> int:
+    """Return how many bytes a character takes that begins with *lead*, which may begin none."""
+    if encoding != "utf-8":
+        return 4
+    return {0xC: 2, 0xD: 2, 0xE: 3, 0xF: 4 if lead < 0xF8 else 1}.get(lead >> 4, 1)
 
 
 def _before_block(chars: str, encoding: str, skip: int) -> int:

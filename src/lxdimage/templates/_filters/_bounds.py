@@ -5,7 +5,15 @@ from __future__ import annotations
 from lxdimage.templates._meter import FilterCall
 from lxdimage.templates._values import normal, raw
 
-__all__ = ["made", "replaced"]
+__all__ = ["made", "replaced", "walk"]
+
+# What a loop in Python takes for a character, in characters of a string method.
+_LOOP = 8
+
+
+def walk(text: str, call: FilterCall) -> None:
+    """Take the steps of a loop over *text* that looks at every character."""
+    call.meter.work(_LOOP * len(text))
 
 
 def made(text: str, call: FilterCall) -> str:

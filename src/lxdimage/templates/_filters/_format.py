@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from lxdimage.templates._filters._bounds import made
+from lxdimage.templates._filters._bounds import made, walk
 from lxdimage.templates._go import Kind, Operand, UnstableOutputError, format_time, sprintf
 from lxdimage.templates._meter import FilterCall, FilterError, Halt
 from lxdimage.templates._values import (
@@ -31,7 +31,9 @@ def date(value: Value, param: Value, call: FilterCall) -> str:
     """Return a time in the layout *param*."""
     if type(value) is not datetime:
         raise FilterError("filter input argument must be of type 'time.Time'")
-    return made(format_time(value, text(param)), call)
+    layout = text(param)
+    walk(layout, call)
+    return made(format_time(value, layout), call)
 
 
 def rjust(value: Value, param: Value, call: FilterCall) -> str:
@@ -41,8 +43,10 @@ def rjust(value: Value, param: Value, call: FilterCall) -> str:
 
 def stringformat(value: Value, param: Value, call: FilterCall) -> str:
     """Return *value* printed by the Go format string *param*."""
+    template = text(param)
+    walk(template, call)
     try:
-        return made(sprintf(text(param), [value], _describe, call.meter.value), call)
+        return made(sprintf(template, [value], _describe, call.meter.value), call)
     except UnstableOutputError:
         raise Halt("stringformat would print a memory address, which differs at every run") from None
 

@@ -153,8 +153,7 @@ def _without_tag(source: str, name: str, call: FilterCall) -> str:
     if call.dialect is Dialect.V6 or _SPECIAL.isdisjoint(name):
         return _without(source, lambda source: _named_tags(source, name))
     pattern = _compile(f"</?{name}/?>")
-    call.meter.work(len(source) * pattern.size)
-    return _without(source, pattern.spans)
+    return _without(source, lambda source: pattern.spans(source, call.meter.work))
 
 
 def _compile(pattern: str) -> Pattern:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from heapq import heappop, heappush
 
-from lxdimage.templates._filters._bounds import made
+from lxdimage.templates._filters._bounds import made, walk
 from lxdimage.templates._go import wrap
 from lxdimage.templates._meter import FilterCall
 from lxdimage.templates._values import SafeString, Value, raw, text, to_int
@@ -69,7 +69,7 @@ class _Copy:
     """
 
     def __init__(self, source: str, call: FilterCall) -> None:
-        call.meter.work(len(source))
+        walk(source, call)
         self._source = source
         self._at = 0
         self._call = call

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 
 import attrs
 
-from lxdimage.templates._filters._bounds import made
+from lxdimage.templates._filters._bounds import made, walk
 from lxdimage.templates._filters._html import escape_text
 from lxdimage.templates._go import trim_space
 from lxdimage.templates._meter import FilterCall
@@ -59,7 +59,7 @@ class _Titles:
 
 
 def _with_links(source: str, titles: _Titles, call: FilterCall) -> str:
-    call.meter.work(len(source))
+    walk(source, call)
     linked = made(_replace(source, _addresses(source), lambda found: _link(found, titles)), call)
     return made(_replace(linked, _mail_addresses(linked), lambda found: _mail_link(found, titles)), call)
 
@@ -89,10 +89,7 @@ def _mail_link(found: str, titles: _Titles) -> str:
 
 # -- finding addresses
 
-_ADDRESS = re.compile(
-    r"https?://|www\.|(?:\A| )[0-9A-Za-z_-]++\.(?:com|net|org|info|biz|de)",
-)
-_SPACES = re.compile(" *")
+_ADDRESS = re.compile(r"https?://|www\.|(?:\A| )[0-9A-Za-z_-]++\.(?:com|net|org|info|biz|de)")
 
 
 def _addresses(source: str) -> Iterator[tuple[int, int]]:
@@ -105,12 +102,13 @@ def _addresses(source: str) -> Iterator[tuple[int, int]]:
     while match := _ADDRESS.search(source, at):
         newline = _next(source, "\n", match.end(), newline)
         space = _next(source, " ", match.end(), space)
-        if newline < space or newline < len(source) == space:
+        if newline < space:
             at = match.start() + 1
             continue
-        end = _SPACES.match(source, space).end()  # type: ignore[union-attr] # it matches the empty text
-        yield match.start(), end
-        at = end
+        at = space
+        while source.startswith(" ", at):
+            at += 1
+        yield match.start(), at
 
 
 def _next(source: str, char: str, start: int, known: int) -> int:

@@ -7,7 +7,7 @@ RE2 does: all ways through the pattern advance together, in order of preference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import attrs
@@ -119,51 +119,70 @@ def _ordered(inside: int, behind: int, *, is_greedy: bool) -> _Split:
 
 # -- matching
 
+_STRIDE = 64  # characters of which the work is announced at once
+_COST = 8  # of an instruction, in characters that a string method walks over
+
 
 @attrs.frozen
 class Pattern:
-    """
-    A compiled pattern.
-
-    Attributes:
-        size: The number of instructions; time is proportional to it and to the text.
-    """
+    """A compiled pattern."""
 
     _program: tuple[_Instruction, ...]
 
-    @property
-    def size(self) -> int:
-        """The number of instructions; time is proportional to it and to the text."""
-        return len(self._program)
+    def spans(self, text: str, work: Callable[[int], None]) -> Iterator[tuple[int, int]]:
+        """
+        Yield where *text* matches, from left to right, without overlap.
 
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where *text* matches, from left to right, without overlap; bytes that are not UTF-8 are U+FFFD."""
+        Args:
+            text: Bytes that are not UTF-8 count as U+FFFD.
+            work: Called with the number of steps that come next; may raise to stop.  A search can go far beyond the
+                match that it finds in the end, so that there can be more steps than the text is long.
+        """
         text = text.translate(_REPLACE)
         at = 0
-        while at <= len(text) and (span := self._search(text, at)):
+        while at <= len(text) and (span := self._search(text, at, work)):
             yield span
             at = span[1] + (span[0] == span[1])
 
-    def _search(self, text: str, start: int) -> tuple[int, int] | None:
+    def _search(self, text: str, start: int, work: Callable[[int], None]) -> tuple[int, int] | None:
         """Return the leftmost match, and of those that begin there the preferred one."""
+        cost = _COST * len(self._program)
         found: tuple[int, int] | None = None
         threads: dict[int, int] = {}
-        for at in range(start, len(text) + 1):
+        at = start
+        work(cost)
+        while threads or found is None:
             if found is None:
+                at = at if threads else self._skip(text, at)
                 threads.setdefault(0, at)
-            waiting = self._follow(threads, text, at)
-            threads = {}
-            code = ord(text[at]) if at < len(text) else -1
-            for place, begun in waiting:
-                instruction = self._program[place]
-                if isinstance(instruction, _Match):
-                    found = (begun, at)
-                    break
-                if code >= 0 and isinstance(instruction, Set) and instruction.holds(code):
-                    threads.setdefault(place + 1, begun)
-            if found is not None and not threads:
+            if at > len(text):
                 break
+            if at % _STRIDE == 0:
+                work(_STRIDE * cost)
+            threads, ended = self._step(threads, text, at)
+            found = found if ended is None else (ended, at)
+            at += 1
         return found
+
+    def _skip(self, text: str, at: int) -> int:
+        """Return the next place where a match can begin; behind the end when there is none."""
+        match self._program[0]:
+            case Set(((low, high),), False) if low == high:
+                found = text.find(chr(low), at)
+                return found if found >= 0 else len(text) + 1
+        return at
+
+    def _step(self, threads: dict[int, int], text: str, at: int) -> tuple[dict[int, int], int | None]:
+        """Take all *threads* over one character; also return where a match began that ends before it."""
+        after: dict[int, int] = {}
+        code = ord(text[at]) if at < len(text) else -1
+        for place, begun in self._follow(threads, text, at):
+            instruction = self._program[place]
+            if isinstance(instruction, _Match):
+                return after, begun  # what would come now is less preferred
+            if code >= 0 and isinstance(instruction, Set) and instruction.holds(code):
+                after.setdefault(place + 1, begun)
+        return after, None
 
     def _follow(self, threads: dict[int, int], text: str, at: int) -> Iterator[tuple[int, int]]:
         """Yield the places where a character or the end is asked for, in order of preference."""

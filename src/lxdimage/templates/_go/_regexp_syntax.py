@@ -38,6 +38,7 @@ class UnsupportedPatternError(ValueError):
     """The pattern uses what is not implemented here; the message names it."""
 
 
+_MOST_LENGTH = 2000
 _MOST_DEPTH = 40
 _MOST_REPEATS = 1000  # RE2's own limit
 
@@ -314,4 +315,6 @@ def parse_pattern(pattern: str) -> Node:
     """
     if any("\udc80" <= char <= "\udcff" for char in pattern):
         raise PatternError("invalid UTF-8")
+    if len(pattern) > _MOST_LENGTH:
+        raise UnsupportedPatternError("many characters")
     return _Reader(pattern).whole()

@@ -1,0 +1,220 @@
+"""
+Copying members from one tar to another: their header blocks as they are, but for what is asked to change.
+
+A name stays where it was: in the header, in a PAX record or in a GNU long-name member.  Only one that no longer fits
+the header moves, to what the archive's own format has for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxdimage import _tar
+from lxdimage._tar import BLOCK, HeaderError, parse_number
+from lxdimage.archive._member import TarMember
+
+__all__ = ["dump_member"]
+
+_PAX, _LONG_NAME, _LONG_TARGET = 0x78, 0x4C, 0x4B
+_SPARSE_NAME = b"GNU.sparse.name"
+_MAX_ID = 0o7777777
+
+
+def dump_member(
+    member: TarMember,
+    *,
+    name: bytes | None = None,
+    target: bytes | None = None,
+    uid: int | None = None,
+    gid: int | None = None,
+) -> bytes:
+    """
+    Return all blocks of *member* that precede its stored content.
+
+    With nothing to change they are the blocks that were read.  `TarMember.stored_chunks` is what follows them, then
+    the padding to whole blocks, which `write_archive` adds.
+
+    Args:
+        member: What a reader has just yielded.
+        name: The new name.
+        target: The new target of a link.
+        uid: The new owner; names of users and groups are dropped with the ids that they belong to.
+        gid: The new group.
+    """
+    changed = [value is not None for value in (name, target, uid, gid)]
+    if not any(changed) and member.sparse is None:
+        return member.lead + member.header
+    if name is not None and not any(changed[1:]) and _is_short(member, name):
+        return member.lead + _tar.sealed(name.ljust(100, b"\0") + member.header[100:])
+    head = _Head(member)
+    if name is not None:
+        head.rename(name)
+    if target is not None:
+        head.relink(target)
+    if uid is not None:
+        head.own(b"uid", uid)
+    if gid is not None:
+        head.own(b"gid", gid)
+    return head.dump()
+
+
+_ELSEWHERE = frozenset({b"path", _SPARSE_NAME})
+
+
+def _is_short(member: TarMember, name: bytes) -> bool:
+    """Tell whether a new name only has to be put where the old one is: into the name field of a plain header."""
+    if len(name) > 100 or member.header[345] or member.sparse is not None:
+        return False
+    return not member.lead or (
+        member.lead[156] == _PAX
+        and _ELSEWHERE.isdisjoint(member.records)
+        and not any(flag == _LONG_NAME for flag, _, _ in _extensions(member.lead))
+    )
+
+
+def _extensions(lead: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield type flag, all blocks and payload of each extension member in *lead*."""
+    at = 0
+    while at < len(lead):
+        size = parse_number(lead[at + 124 : at + 136], "size")
+        end = at + BLOCK + _tar.padded(size)
+        yield lead[at + 156], lead[at:end], lead[at + BLOCK : at + BLOCK + size]
+        at = end
+
+
+# Where a header keeps what may change.
+_FIELDS = {b"uid": (108, 116), b"gid": (116, 124), b"size": (124, 136), b"linkpath": (157, 257)}
+_NAMES_OF_OWNERS = {b"uid": (b"uname", 265, 297), b"gid": (b"gname", 297, 329)}
+
+
+class _Head:
+    """The header blocks of one member while they are changed."""
+
+    def __init__(self, member: TarMember) -> None:
+        self._member = member
+        self._header = bytearray(member.header)
+        self._gnu = member.header[257:265] == b"ustar  \0"
+        # Of several extensions of one kind the last counts.
+        self._blocks: dict[int, bytes] = {}
+        self._records: list[tuple[bytes, bytes]] = []
+        self._records_changed = False
+        for flag, blocks, payload in _extensions(member.lead):
+            self._blocks[flag] = blocks
+            if flag == _PAX:
+                self._records = _records(payload)
+
+    def rename(self, name: bytes) -> None:
+        split = self._split(name)
+        moved = self._replace(_SPARSE_NAME, name)
+        moved = self._replace(b"path", name) or moved
+        if _LONG_NAME in self._blocks or (split is None and self._gnu and not moved):
+            self._blocks[_LONG_NAME] = _tar.dump_extension(b"L", name + b"\0", b"././@LongLink")
+        elif split is None and not moved:
+            self._add(b"path", name)
+        if not self._has(_SPARSE_NAME):
+            self._put_name(*(split or (b"", name[:100])))
+
+    def _split(self, name: bytes) -> tuple[bytes, bytes] | None:
+        """Return *name* as this kind of header stores it, or None when it does not fit."""
+        split = _tar.split_name(name)
+        if self._header[257:263] == b"ustar\0":
+            star = self._header[508:512] == b"tar\0"
+            return split if split and not (star and len(split[0]) > 131) else None
+        # What looks like a prefix in a GNU header belongs to the name, so that only another place overrides it.
+        prefixed = self._gnu and self._member.name.find(b"/") > 0 and self._header[345]
+        return split if split and not split[0] and not prefixed else None
+
+    def _put_name(self, prefix: bytes, name: bytes) -> None:
+        self._header[:100] = name.ljust(100, b"\0")
+        if self._header[257:263] == b"ustar\0":
+            end = 476 if self._header[508:512] == b"tar\0" else 500
+            self._header[345:end] = prefix.ljust(end - 345, b"\0")
+
+    def relink(self, target: bytes) -> None:
+        moved = self._replace(b"linkpath", target)
+        if _LONG_TARGET in self._blocks or (len(target) > 100 and self._gnu and not moved):
+            self._blocks[_LONG_TARGET] = _tar.dump_extension(b"K", target + b"\0", b"././@LongLink")
+        elif len(target) > 100 and not moved:
+            self._add(b"linkpath", target)
+        self._put(b"linkpath", target[:100].ljust(100, b"\0"))
+
+    def own(self, key: bytes, value: int) -> None:
+        record, start, end = _NAMES_OF_OWNERS[key]
+        if self._header[257:262] == b"ustar":
+            self._header[start:end] = bytes(end - start)
+        self._remove(record)
+        self._number(key, value, _MAX_ID)
+
+    def _number(self, key: bytes, value: int, largest: int) -> None:
+        """Put a number into its record or field."""
+        if self._replace(key, b"%d" % value):
+            return
+        start, end = _FIELDS[key]
+        if 0 <= value <= largest or self._gnu:
+            self._put(key, _tar.dump_number(value, end - start))
+        else:
+            self._put(key, _tar.dump_number(0, end - start))
+            self._add(key, b"%d" % value)
+
+    def _put(self, key: bytes, field: bytes) -> None:
+        start, end = _FIELDS[key]
+        self._header[start:end] = field
+
+    # ---- PAX records ---------------------------------------------------------------------------------------------
+
+    def _has(self, key: bytes) -> bool:
+        return any(key == found for found, _ in self._records)
+
+    def _replace(self, key: bytes, value: bytes) -> bool:
+        """Give the record *key* a value, where there is one."""
+        if not self._has(key):
+            return False
+        self._records = [(found, value if found == key else old) for found, old in self._records]
+        self._records_changed = True
+        return True
+
+    def _add(self, key: bytes, value: bytes) -> None:
+        self._records.append((key, value))
+        self._records_changed = True
+
+    def _remove(self, key: bytes) -> None:
+        if self._has(key):
+            self._records = [pair for pair in self._records if pair[0] != key]
+            self._records_changed = True
+
+    # ---- sparse files --------------------------------------------------------------------------------------------
+
+    def _sparse_blocks(self) -> bytes:
+        """Return the blocks of a sparse file's map that the reader took from between header and content."""
+        member = self._member
+        if member.sparse is None:
+            return b""
+        if member.flag == 0x53:
+            inside = len(_tar.parse_old_sparse(member.header, 386, 4))
+            more = _tar.dump_old_sparse(member.sparse[inside:])
+            return (more or bytes(BLOCK)) if member.header[482] else b""
+        if member.records.get(b"GNU.sparse.major") != b"1":
+            return b""
+        blocks = _tar.dump_sparse_text(member.sparse)
+        size = int(member.records.get(b"size") or parse_number(member.header[124:136], "size"))
+        if size != member.stored + len(blocks):
+            self._number(b"size", member.stored + len(blocks), 0o77777777777)
+        return blocks
+
+    # ---- the result ----------------------------------------------------------------------------------------------
+
+    def dump(self) -> bytes:
+        sparse = self._sparse_blocks()
+        if self._records_changed:
+            payload = _tar.dump_pax(self._records)
+            old = self._blocks.get(_PAX)
+            name = _tar.parse_string(old[:100]) if old else b"PaxHeaders.0"
+            self._blocks[_PAX] = _tar.dump_extension(b"x", payload, name) if self._records else b""
+        return b"".join(self._blocks.values()) + _tar.sealed(bytes(self._header)) + sparse
+
+
+def _records(payload: bytes) -> list[tuple[bytes, bytes]]:
+    try:
+        return _tar.parse_pax(payload)
+    except HeaderError:
+        return _tar.parse_pax(payload, lenient=True)

@@ -1,0 +1,385 @@
+"""
+Nodes to values: what a daemon's decoder stores in its record of an image.
+
+The record is the Go structure that the daemons decode into (image format, section 5.1), so decoding is by type: a
+string takes the source text of whatever scalar stands there, a number refuses quotes, a list refuses a single
+value.  Several documents may be decoded into one record, one after the other; what a later one says replaces
+what an earlier one said, and maps grow (section 2.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import setitem
+from typing import TypeAlias, TypeVar
+
+import attrs
+
+from lxdimage.metadata._document import Document, Place
+from lxdimage.metadata._merge import Aliases, Pair, pairs_of
+from lxdimage.metadata._show import shown, shown_path
+from lxdimage.metadata._yaml import Alias, Generation, Mapping, Node, Resolved, Scalar, Sequence, resolve
+
+__all__ = ["Decoder", "Path", "Problem", "Record", "RuleRecord"]
+
+Path: TypeAlias = tuple[str, ...]
+"""Where a value is: ``("templates", "/etc/hostname", "when")``."""
+
+_T = TypeVar("_T")
+_Take: TypeAlias = Callable[[_T], object]
+_Concrete: TypeAlias = Scalar | Sequence | Mapping
+
+_TWO_63 = 1 << 63
+
+
+@attrs.define
+class RuleRecord:
+    """One template rule as decoded so far."""
+
+    when: list[str] = attrs.field(factory=list)
+    create_only: bool = False
+    template: str = ""
+    properties: dict[str, str] | None = None
+    uid: str = ""
+    gid: str = ""
+    mode: str = ""
+
+
+@attrs.define
+class Record:
+    """
+    What was decoded so far.
+
+    Attributes:
+        places: Where each value stands, the last time that it is given; for a rule, where its target path stands.
+    """
+
+    architecture: str = ""
+    creation_date: int = 0
+    expiry_date: int = 0
+    properties: dict[str, str] | None = None
+    templates: dict[str, RuleRecord | None] | None = None
+    places: dict[Path, Place] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen
+class Problem:
+    """
+    A value of a type that its place does not take.
+
+    Attributes:
+        path: Where it is meant to go.
+        node: The value.
+        message: What is wrong, in words.
+        found: What the value is, or None for a list or a map.
+    """
+
+    path: Path
+    node: Node
+    message: str
+    found: Resolved | None = None
+
+
+@attrs.frozen
+class Repeat:
+    """A key that stands a second time in the same mapping."""
+
+    key: Node
+    first: Node
+
+
+class Decoder:
+    """
+    Decodes documents into records.
+
+    Attributes:
+        problems: Values of wrong types: any of them and the daemon refuses the document.
+        repeats: Keys given twice, in mappings that were decoded.
+        ignored: Values of wrong types at places that only other daemons read.
+    """
+
+    def __init__(self, generation: Generation, *, file_permissions: bool) -> None:
+        self._generation = generation
+        self._permissions = file_permissions
+        self._aliases = Aliases()
+        self._document: Document
+        self._record: Record
+        self.problems: list[Problem] = []
+        self.repeats: list[Repeat] = []
+        self.ignored: list[Problem] = []
+
+    def decode(self, document: Document, record: Record) -> None:
+        """
+        Store in *record* what *document* says.
+
+        Raises:
+            YAMLError: Aliases go in circles or repeat too much, or a tag claims what a value is not.
+        """
+        self._document = document
+        self._record = record
+        self._aliases.count(document.root)
+        self._value(document.root, (), self._root)
+
+    # ── any value ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _value(self, node: Node, path: Path, take: _Take[_Concrete]) -> None:
+        """Hand *node*, or what it is an alias of, to *take*."""
+        self._aliases.count(node)
+        if path:
+            self._record.places[path] = self._document.place(node)
+        if isinstance(node, Alias):
+            with self._aliases.following(node):
+                self._aliases.count(node.target)
+                take(node.target)
+        else:
+            take(node)
+
+    def _refuse(self, node: _Concrete, path: Path, wanted: str, found: Resolved | None = None) -> None:
+        what = shown_path(path) if path else "the document"
+        problem = Problem(path, node, f"{what} must be {wanted}, but is {_described(node, found)}", found)
+        optional = not self._permissions and path[2:3] and path[2] in _PERMISSIONS
+        (self.ignored if optional else self.problems).append(problem)
+
+    def _resolve(self, node: Scalar) -> Resolved:
+        return resolve(node, self._generation)
+
+    def _accepts(self, mapping: Mapping) -> bool:
+        """Note the keys that *mapping* gives twice; whether its pairs are decoded all the same."""
+        seen: dict[tuple[type, str], Node] = {}
+        unique = True
+        for key, _ in mapping.pairs:
+            name = key.value if isinstance(key, Scalar) else key.name if isinstance(key, Alias) else ""
+            first = seen.setdefault((type(key), name), key)
+            if first is not key:
+                unique = False
+                self.repeats.append(Repeat(key, first))
+        return unique or not self._generation.unique_keys
+
+    # ── scalars and lists ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _key(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
+        """Decode a key of the map at *path*."""
+        before = len(self.problems)
+        self._string(node, path, take)
+        owner = shown_path(path) if path else "the document"
+        for problem in self.problems[before:]:
+            message = f"a key of {owner} must be text, but is {_described(node, problem.found)}"
+            self.problems[before] = attrs.evolve(problem, message=message)
+
+    def _string(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
+        if not isinstance(node, Scalar):
+            self._refuse(node, path, "text")
+            return
+        found = self._resolve(node)
+        match found.tag:
+            case "!!null" if found.value is None:
+                if self._generation.null_clears:
+                    take("")
+            case "!!timestamp" if not self._generation.timestamps:
+                self._refuse(node, path, "text", found)
+            case "!!binary":
+                take(str(found.value))
+            case _:
+                take(node.value)
+
+    def _integer(self, node: _Concrete, path: Path, take: _Take[int]) -> None:
+        wanted = "a whole number of seconds"
+        if not isinstance(node, Scalar):
+            self._refuse(node, path, wanted)
+            return
+        found = self._resolve(node)
+        match found:
+            case Resolved("!!null", None):
+                if self._generation.null_clears:
+                    take(0)
+            case Resolved("!!merge", _) if self._generation.merges_last:
+                pass
+            case Resolved("!!int", int(value)) if value < _TWO_63:
+                take(value)
+            case Resolved("!!float", float(value)) if (whole := self._whole(value)) is not None:
+                take(whole)
+            case _:
+                self._refuse(node, path, wanted, found)
+
+    def _whole(self, value: float) -> int | None:
+        """Return the whole number that the library makes of a float on the machines that daemons run on."""
+        if not value <= _TWO_63:
+            return None
+        whole = int(value) if -_TWO_63 <= value < _TWO_63 else -_TWO_63
+        return whole if self._generation.fractions or whole == value else None
+
+    def _boolean(self, node: _Concrete, path: Path, take: _Take[bool]) -> None:
+        if not isinstance(node, Scalar):
+            self._refuse(node, path, "true or false")
+            return
+        found = self._resolve(node)
+        match found:
+            case Resolved("!!null", None):
+                if self._generation.null_clears:
+                    take(False)
+            case Resolved("!!merge", _) if self._generation.merges_last:
+                pass
+            case Resolved("!!bool", bool(value)):
+                take(value)
+            case Resolved("!!str", _) if node.value in self._generation.switches:
+                take(self._generation.switches[node.value])
+            case _:
+                self._refuse(node, path, "true or false", found)
+
+    def _strings(self, node: _Concrete, path: Path, take: _Take[list[str]]) -> None:
+        if isinstance(node, Sequence):
+            items: list[str] = []
+            for number, item in enumerate(node.items):
+                inner = (*path, str(number))
+                self._value(item, inner, partial(self._string, path=inner, take=items.append))
+            take(items)
+        elif self._is_null(node, path, "a list of texts"):
+            take([])
+
+    def _is_null(self, node: _Concrete, path: Path, wanted: str) -> bool:
+        """Whether *node* is nothing; if it is something, it is of the wrong type."""
+        found = self._resolve(node) if isinstance(node, Scalar) else None
+        if found and found.value is None:
+            return True
+        # A lone '<<' stores nothing anywhere, and the newer generation does not mind.
+        if not (found and found.tag == "!!merge" and self._generation.merges_last):
+            self._refuse(node, path, wanted, found)
+        return False
+
+    # ── maps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _named(self, mapping: Mapping, path: Path) -> Iterator[tuple[str, Pair]]:
+        """Yield the pairs of *mapping* that count, with their keys as text."""
+        for pair in pairs_of(mapping, self._generation, self._aliases, self._accepts):
+            names: list[str] = []
+            self._value(pair.key, (), partial(self._key, path=path, take=names.append))
+            if not names:
+                continue
+            if pair.own is not None:
+                if names[0] in pair.own:
+                    continue
+                pair.own.add(names[0])
+            yield names[0], pair
+
+    def _properties(self, node: _Concrete, path: Path, owner: Record | RuleRecord) -> None:
+        if not isinstance(node, Mapping):
+            if self._is_null(node, path, "a map of texts"):
+                owner.properties = None
+            return
+        fresh = owner.properties is None
+        texts = owner.properties = owner.properties or {}
+        for name, pair in self._named(node, path):
+            inner = (*path, name)
+            self._value(
+                pair.value, inner, partial(self._string, path=inner, take=partial(setitem, texts, name))
+            )
+            new = name not in texts or (fresh and pair.own is None)
+            if new and self._stands_for_null(pair.value):
+                texts[name] = ""
+
+    def _stands_for_null(self, node: Node) -> bool:
+        target = node.target if isinstance(node, Alias) else node
+        return isinstance(target, Scalar) and self._resolve(target).value is None
+
+    def _rules(self, node: _Concrete, path: Path) -> None:
+        record = self._record
+        if not isinstance(node, Mapping):
+            if self._is_null(node, path, "a map of rules"):
+                record.templates = None
+            return
+        rules = record.templates = {} if record.templates is None else record.templates
+        for name, pair in self._named(node, path):
+            inner = (*path, name)
+            self._value(
+                pair.value, inner, partial(self._rule, path=inner, take=partial(setitem, rules, name))
+            )
+            record.places[inner] = self._document.place(pair.key)
+
+    def _rule(self, node: _Concrete, path: Path, take: _Take[RuleRecord | None]) -> None:
+        if isinstance(node, Mapping):
+            rule = RuleRecord()
+            take(rule)
+            self._fields(node, path, self._rule_fields(rule, path))
+        elif self._is_null(node, path, "a map"):
+            # The older generation makes an empty rule of two of the spellings of null.
+            empty = isinstance(node, Scalar) and not node.tag and node.value in ("Null", "NULL")
+            take(RuleRecord() if empty and self._generation.null_clears else None)
+
+    def _rule_fields(self, rule: RuleRecord, path: Path) -> dict[str, _Take[_Concrete]]:
+        decoders: dict[str, Callable[..., None]] = {
+            "when": self._strings,
+            "create_only": self._boolean,
+            "template": self._string,
+            **dict.fromkeys(_PERMISSIONS, self._string),
+        }
+        fields: dict[str, _Take[_Concrete]] = {
+            name: partial(decode, path=(*path, name), take=partial(setattr, rule, name))
+            for name, decode in decoders.items()
+        }
+        return fields | {"properties": partial(self._properties, path=(*path, "properties"), owner=rule)}
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _root(self, node: _Concrete) -> None:
+        record = self._record
+        if isinstance(node, Mapping):
+            self._fields(node, (), self._root_fields(record))
+        elif self._is_null(node, (), "a map") and self._generation.null_clears:
+            self._clear(record)
+
+    def _clear(self, record: Record) -> None:
+        for field in attrs.fields(Record):
+            setattr(record, field.name, getattr(Record(), field.name))
+
+    def _root_fields(self, record: Record) -> dict[str, _Take[_Concrete]]:
+        decoders: dict[str, Callable[..., None]] = {
+            "architecture": self._string,
+            "creation_date": self._integer,
+            "expiry_date": self._integer,
+        }
+        fields: dict[str, _Take[_Concrete]] = {
+            name: partial(decode, path=(name,), take=partial(setattr, record, name))
+            for name, decode in decoders.items()
+        }
+        return fields | {
+            "properties": partial(self._properties, path=("properties",), owner=record),
+            "templates": partial(self._rules, path=("templates",)),
+        }
+
+    def _fields(self, mapping: Mapping, path: Path, fields: dict[str, _Take[_Concrete]]) -> None:
+        """Decode the pairs of *mapping* whose keys are among *fields*; others are not looked at."""
+        done: dict[tuple[int, str], Node] = {}
+        for name, pair in self._named(mapping, path):
+            if name not in fields:
+                continue
+            first = done.setdefault((id(pair.owner), name), pair.key)
+            if first is not pair.key and self._generation.unique_keys:
+                self.repeats.append(Repeat(pair.key, first))
+            else:
+                self._value(pair.value, (*path, name), fields[name])
+
+
+_PERMISSIONS = ("uid", "gid", "mode")
+
+
+def _described(node: _Concrete, found: Resolved | None) -> str:
+    """Return what *node* is, in words."""
+    if isinstance(node, Sequence):
+        return "a list"
+    if isinstance(node, Mapping):
+        return "a map"
+    text = shown(node.value)
+    match found.tag if found else "!!str":
+        case "!!str":
+            return f"the text {text}"
+        case "!!null":
+            return "nothing"
+        case "!!int" | "!!float":
+            return f"the number {node.value[:40]}"
+        case "!!bool":
+            return f"the truth value {text}"
+        case "!!timestamp":
+            return f"the date {node.value[:40]}"
+        case tag:
+            return f"{text} with the tag {tag}"

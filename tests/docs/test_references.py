@@ -1,0 +1,69 @@
+"""What the code says of the documents is true, and the documents say of the code what it does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import lxdimage
+from lxdimage.rules import RULES
+
+SOURCE = Path(lxdimage.__file__).parent
+DOCS = Path(__file__).parents[2] / "docs"
+
+_SECTION = re.compile(
+    r"image\s+format,\s+sections?\s+((?:\d+(?:\.\d+)?)(?:(?:,\s*|\s+and\s+|\s+to\s+|-)\d+(?:\.\d+)?)*)"
+)
+_HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?)\.? ", re.MULTILINE)
+_CODE = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)+$")
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield str(path.relative_to(SOURCE)), path.read_text(encoding="utf-8")
+
+
+def test_every_section_that_the_code_cites_is_in_the_image_format() -> None:
+    """A reader who follows a reference finds the section."""
+    page = (DOCS / "explanation/image-format.md").read_text(encoding="utf-8")
+    headings = set(_HEADING.findall(page))
+    missing = [
+        f"{name}: section {number}"
+        for name, text in _texts()
+        for cited in _SECTION.findall(re.sub(r"\s*\n\s*(?:# )?", " ", text))
+        for number in re.findall(r"\d+(?:\.\d+)?", cited)
+        if number not in headings
+    ]
+    assert missing == []
+
+
+def _strings_outside_rules() -> set[str]:
+    """Return all texts in the code that look like a code, but for the table itself."""
+    found = set()
+    for name, text in _texts():
+        if not name.startswith("rules/"):
+            nodes = ast.walk(ast.parse(text))
+            found |= {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {text for text in found if _CODE.match(text)}
+
+
+def test_every_code_of_the_table_is_reported_somewhere() -> None:
+    """A code that nothing reports is no code."""
+    assert sorted(set(RULES) - _strings_outside_rules()) == []
+
+
+def test_every_rule_explains_itself() -> None:
+    """The reference is made of these texts: a line, and a paragraph of whole sentences."""
+    poor = [
+        code
+        for code, rule in RULES.items()
+        if code != rule.code
+        or not _CODE.match(code)
+        or not rule.title
+        or "\n" in rule.title
+        or not rule.explanation.strip().endswith((".", "`", "|"))
+        or len(rule.explanation.split()) < 10
+    ]
+    assert poor == []

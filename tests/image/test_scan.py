@@ -1,0 +1,191 @@
+"""Rules of scanning: the fingerprint is never lost, streams work, and each finding has its place."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from lxdimage import (
+    Image,
+    ImageType,
+    InvalidImageError,
+    InvalidMetadataError,
+    Layout,
+    Scan,
+    Stage,
+    Target,
+    UnsupportedFormatError,
+    open_image,
+    scan_image,
+    scan_targets,
+)
+from making import CODECS, METADATA, TEMPLATED, container, member, pack
+
+
+def scan(*files: bytes, target: Target = Target.LXD) -> Scan:
+    """Scan an image in memory."""
+    return scan_image(*map(io.BytesIO, files), target=target)
+
+
+def codes(found: Scan) -> set[str]:
+    """Return the codes of all findings."""
+    return {diagnostic.code for diagnostic in found.diagnostics}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_good_image_is_accepted_without_errors_under_every_compression(codec: str) -> None:
+    data = CODECS[codec](container())
+    found = scan(data)
+    assert found.accepted
+    assert found.ok, found.diagnostics
+    assert hashlib.sha256(data).hexdigest() == found.fingerprint.hex
+    assert (len(data), 8) == (found.size, found.members)
+    assert isinstance(found.image, Image)
+    assert (Layout.UNIFIED, ImageType.CONTAINER) == (found.image.layout, found.image.type)
+    assert {"hostname.tpl": b"{{ container.name }}\n"} == dict(found.image.templates)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("keep", [0.3, 0.8, 0.99])
+def test_damage_never_loses_the_fingerprint(codec: str, keep: float) -> None:
+    data = CODECS[codec](container() + os.urandom(5000))
+    data = data[: int(len(data) * keep)]
+    assert hashlib.sha256(data).hexdigest() == scan(data).fingerprint.hex
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_bytes_behind_the_archive_belong_to_the_fingerprint(codec: str) -> None:
+    data = CODECS[codec](container()) + b"garbage" * 100_000
+    found = scan(data)
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (found.size, found.fingerprint.hex)
+
+
+def test_every_byte_is_hashed_when_reading_stops_at_a_bad_header_of_a_large_image() -> None:
+    data = container()[:-1024] + b"not a header" * 500_000
+    found = scan(data)
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (found.size, found.fingerprint.hex)
+    assert "bad-checksum" in codes(found)
+
+
+def test_a_pipe_can_be_scanned() -> None:
+    data = CODECS["gzip"](container())
+    reader, writer = os.pipe()
+    thread = threading.Thread(target=lambda: [os.write(writer, data), os.close(writer)])  # type: ignore[func-returns-value]
+    thread.start()
+    with os.fdopen(reader, "rb", buffering=0) as stream:
+        found = scan_image(stream)
+    thread.join()
+    assert found.ok
+    assert hashlib.sha256(data).hexdigest() == found.fingerprint.hex
+
+
+def test_one_pass_judges_for_every_target() -> None:
+    metadata = METADATA + b"  released: 2020-01-01\n"
+    found = scan_targets(io.BytesIO(container(metadata)))
+    verdicts = {target.value: judged.accepted for target, judged in found.items()}
+    assert {"lxd-5.0": True, "lxd": True, "incus-6.0": True, "incus": False} == verdicts
+
+
+def test_a_split_image_has_one_fingerprint_over_both_files_and_one_for_each() -> None:
+    meta, root = pack([member("metadata.yaml", METADATA)]), CODECS["xz"](pack([member("sbin/init", b"x")]))
+    found = scan(meta, root)
+    assert found.accepted
+    assert Layout.SPLIT is found.layout
+    assert hashlib.sha256(meta + root).hexdigest() == found.fingerprint.hex
+    assert [hashlib.sha256(data).hexdigest() for data in (meta, root)] == [
+        file.sha256 for file in found.files
+    ]
+
+
+def test_swapped_files_are_refused_as_the_daemon_refuses_them() -> None:
+    meta, root = pack([member("metadata.yaml", METADATA)]), pack([member("sbin/init", b"x")])
+    found = scan(root, meta)
+    assert not found.accepted
+    assert "metadata-missing" in codes(found)
+
+
+def test_a_cut_within_a_member_is_refused_at_create_once_the_root_began() -> None:
+    data = container()
+    (finding,) = [d for d in scan(data[:-1100]).diagnostics if d.code == "truncated-archive"]
+    assert Stage.CREATE is finding.stage
+    assert finding.offset is not None
+
+
+def test_an_unexpected_fingerprint_is_refused() -> None:
+    found = scan_image(io.BytesIO(container()), expected="0" * 64)
+    assert not found.accepted
+    assert "fingerprint-mismatch" in codes(found)
+
+
+def test_a_missing_template_points_into_metadata() -> None:
+    metadata = TEMPLATED.replace(b"hostname.tpl", b"hostnam.tpl")
+    (finding,) = [d for d in scan(container(metadata)).diagnostics if d.code == "template-missing"]
+    assert (8, Stage.START) == (finding.line, finding.stage)
+    assert "did you mean 'hostname.tpl'?" == finding.hint
+
+
+@pytest.mark.parametrize("name", ["/metadata.yaml", "image/metadata.yaml", "metadata.yml", "METADATA.YAML"])
+def test_names_that_nearly_are_metadata_do_not_count_and_are_named(name: str) -> None:
+    found = scan(pack([member(name, METADATA), member("rootfs/x")]))
+    (finding,) = [d for d in found.diagnostics if d.code == "metadata-missing"]
+    assert name in str(finding.hint)
+
+
+def test_a_symbolic_link_called_rootfs_is_reported_for_what_it_does() -> None:
+    meta = pack([member("metadata.yaml", METADATA), member("rootfs", type=tarfile.SYMTYPE, linkname="/root")])
+    assert "root-not-directory" in codes(scan(meta, pack([member("x")])))
+
+
+@pytest.mark.parametrize("name", ["metadata.yaml", "backup.yaml"])
+def test_links_in_the_place_of_control_files_are_reported(name: str) -> None:
+    link = member(name, type=tarfile.SYMTYPE, linkname="/etc/shadow")
+    found = scan(container(METADATA, link))
+    assert {"control-file-link"} <= codes(found)
+    assert not found.creates
+
+
+def test_opening_reads_no_more_than_needed() -> None:
+    class Counting(io.BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.taken += len(data)
+            return data
+
+    stream = Counting(container(METADATA, member("rootfs/big", bytes(50 << 20))))
+    assert "x86_64" == str(open_image(stream).metadata.architecture)
+    assert stream.taken < 200_000
+
+
+def test_opening_goes_on_to_templates_behind_the_root() -> None:
+    data = pack(
+        [member("metadata.yaml", TEMPLATED), member("rootfs/x"), member("templates/hostname.tpl", b"hi")]
+    )
+    assert {"hostname.tpl": b"hi"} == dict(open_image(io.BytesIO(data)).templates)
+
+
+def test_opening_what_is_no_image_raises_the_fitting_error() -> None:
+    with pytest.raises(UnsupportedFormatError):
+        open_image(io.BytesIO(b"hello" * 200))
+    with pytest.raises(InvalidMetadataError):
+        open_image(io.BytesIO(container(b"architecture: vax\ncreation_date: 1\n")))
+    with pytest.raises(InvalidImageError):
+        open_image(io.BytesIO(pack([member("rootfs/x")])))
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_an_image_is_one_file_or_two(number: int) -> None:
+    with pytest.raises(InvalidImageError, match="file-count"):
+        scan_image(*[io.BytesIO()] * number)
+
+
+def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        scan_image(tmp_path / "none")

@@ -1,0 +1,71 @@
+"""Rules of fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from lxdimage import Fingerprint, fingerprint_files
+from lxdimage._chunks import drain
+from lxdimage.fingerprint import Digest
+
+HEX = "3e2efb8787b514dcb0330d1a4b0c15a241f66e8586bfd0be454ef758cb4181da"
+BIG = os.urandom(3 << 20)
+
+
+def test_short_is_the_twelve_digits_that_lists_show() -> None:
+    assert Fingerprint(HEX).short == "3e2efb8787b5"
+
+
+@pytest.mark.parametrize("prefix", ["3", "3e2efb", "3E2EFB", HEX])
+def test_a_prefix_matches_in_either_case(prefix: str) -> None:
+    assert Fingerprint(HEX).matches(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["", "4", "%", "3_", HEX + "0", " 3e"])
+def test_wildcards_and_other_digits_do_not_match(prefix: str) -> None:
+    assert not Fingerprint(HEX).matches(prefix)
+
+
+@pytest.mark.parametrize("text", ["", HEX[:-1], HEX.upper(), HEX + "\n", "g" * 64])
+def test_only_64_lower_case_digits_are_a_fingerprint(text: str) -> None:
+    with pytest.raises(ValueError, match="64 lower-case"):
+        Fingerprint(text)
+
+
+def test_two_files_are_hashed_one_behind_the_other(tmp_path: Path) -> None:
+    (tmp_path / "meta").write_bytes(b"meta")
+    (tmp_path / "root").write_bytes(BIG)
+    expected = hashlib.sha256(b"meta" + BIG).hexdigest()
+    assert expected == fingerprint_files(tmp_path / "meta", tmp_path / "root").hex
+
+
+def test_a_pipe_has_a_fingerprint() -> None:
+    reader, writer = os.pipe()
+    thread = threading.Thread(target=lambda: (os.write(writer, b"image"), os.close(writer)))
+    thread.start()
+    with os.fdopen(reader, "rb") as stream:
+        assert hashlib.sha256(b"image").hexdigest() == fingerprint_files(stream).hex
+    thread.join()
+
+
+def test_progress_ends_at_the_total() -> None:
+    seen: list[tuple[int, int | None]] = []
+    fingerprint_files(io.BytesIO(BIG), progress=lambda done, total: seen.append((done, total)))
+    assert (len(BIG), len(BIG)) == seen[-1]
+
+
+@pytest.mark.parametrize("size", [1000, 1 << 16, 1 << 20, len(BIG)])
+def test_a_digest_counts_and_hashes_what_passes(size: int) -> None:
+    whole = Digest()
+    digest = Digest(whole)
+    chunks = (BIG[start : start + size] for start in range(0, len(BIG), size))
+    assert len(BIG) == drain(digest.tap(chunks))
+    assert hashlib.sha256(BIG).hexdigest() == digest.finish()
+    assert (len(BIG), len(BIG)) == (digest.size, whole.size)
+    assert hashlib.sha256(BIG).hexdigest() == whole.finish()
