@@ -18,7 +18,19 @@ import zstandard
 from lxdimage.compression import Compression, decode
 from lxdimage.errors import LXDImageError
 
-__all__ = ["CONTENT", "CORPUS", "SMALL", "Outcome", "Stream", "corpus", "crc", "cut", "flipped", "outcome", "text"]
+__all__ = [
+    "CONTENT",
+    "CORPUS",
+    "SMALL",
+    "Outcome",
+    "Stream",
+    "corpus",
+    "crc",
+    "cut",
+    "flipped",
+    "outcome",
+    "text",
+]
 
 CORPUS = Path(__file__).parent / "corpus" / "compression"
 
@@ -114,7 +126,10 @@ def corpus() -> Iterator[Stream]:
     for name, case in json.loads((CORPUS / "index.json").read_text("utf-8")).items():
         path = CORPUS / name
         yield Stream(
-            name=name, compression=_EXTENSIONS[path.suffix], data=path.read_bytes(), content=text(case["lines"])
+            name=name,
+            compression=_EXTENSIONS[path.suffix],
+            data=path.read_bytes(),
+            content=text(case["lines"]),
         )
 
 
@@ -139,7 +154,7 @@ def _zstd(content: bytes, *, checksum: bool = True) -> bytes:
 
 
 _GZIP = gzip.compress(CONTENT, mtime=0)
-_BZIP2 = bz2.compress(CONTENT)
+_BZIP2 = bz2.compress(CONTENT, 1)
 _XZ = lzma.compress(CONTENT)
 
 _ALL = (

@@ -110,6 +110,15 @@ _SPECIAL = {
 }
 
 
+@attrs.frozen
+class _Directory:
+    """A directory whose members are being read: its path with a slash, an open descriptor, and what is left."""
+
+    path: str
+    descriptor: int
+    children: Iterator[os.DirEntry[str]]
+
+
 class _Walk:
     """One walk through a tree."""
 
@@ -118,82 +127,91 @@ class _Walk:
         self._options = options
         self._latest = None if options.latest is None else options.latest * _NANO
         self._flags = _READ | _NOATIME
+        self._open_directories: list[_Directory] = []
+        self._large_file: int | None = None
         # Where the first name of a file with several links went, and how many names are still to come.
         self._links: dict[tuple[int, int], tuple[str, int]] = {}
 
     def members(self) -> Iterator[tuple[Entry, Iterable[bytes]]]:
-        options = self._options
-        open_directories = [os.open(self._top, _LIST)]
+        directories, excluded = self._open_directories, self._options.excluded
         try:
-            if options.prefix:
-                status = os.fstat(open_directories[0])
-                yield self._entry("", EntryType.DIRECTORY, status, self._xattrs(open_directories[0], "")), ()
-            pending = [("", _sorted(open_directories[0]))]
-            while pending:
-                parent, children = pending[-1]
-                child = next(children, None)
+            top = self._enter(os.open(self._top, _LIST), "")
+            if self._options.prefix:
+                yield top, ()
+            while directories:
+                directory = directories[-1]
+                child = next(directory.children, None)
                 if child is None:
-                    pending.pop()
-                    os.close(open_directories.pop())
+                    os.close(directories.pop().descriptor)
                     continue
-                path = parent + child.name
-                if child.is_dir(follow_symlinks=False):
+                path = directory.path + child.name
+                if child.is_file(follow_symlinks=False):
+                    if excluded is None or not excluded(path):
+                        entry, content = self._file(child.name, directory.descriptor, path)
+                        yield entry, content
+                elif child.is_dir(follow_symlinks=False):
                     path += "/"
-                    if options.excluded is None or not options.excluded(path):
-                        opened = self._open(child.name, _LIST | os.O_NOFOLLOW, open_directories[-1], path)
-                        open_directories.append(opened)
-                        yield (
-                            self._entry(
-                                path, EntryType.DIRECTORY, os.fstat(opened), self._xattrs(opened, path)
-                            ),
-                            (),
-                        )
-                        pending.append((path, self._children(opened, path)))
-                elif options.excluded is not None and options.excluded(path):
-                    pass
-                elif child.is_file(follow_symlinks=False):
-                    yield from self._file(child.name, open_directories[-1], path)
-                else:
-                    yield from self._special(child, open_directories[-1], path)
+                    if excluded is None or not excluded(path):
+                        opened = self._open(child.name, _LIST | os.O_NOFOLLOW, directory.descriptor, path)
+                        yield self._enter(opened, path), ()
+                elif excluded is None or not excluded(path):
+                    yield from self._special(child, directory.descriptor, path)
         finally:
-            for descriptor in open_directories:
-                os.close(descriptor)
+            self._close()
 
-    def _children(self, directory: int, path: str) -> Iterator[os.DirEntry[str]]:
+    def _enter(self, descriptor: int, path: str) -> Entry:
+        """Return an open directory; its members come next."""
         try:
-            return _sorted(directory)
+            self._open_directories.append(_Directory(path, descriptor, _sorted(descriptor)))
         except OSError as error:
+            os.close(descriptor)
             raise self._failed(error, path) from error
+        return self._entry(path, EntryType.DIRECTORY, os.fstat(descriptor), self._xattrs(descriptor, path))
+
+    def _close(self) -> None:
+        for directory in self._open_directories:
+            os.close(directory.descriptor)
+        if self._large_file is not None:
+            os.close(self._large_file)
 
     # ---- one kind of member after the other ----------------------------------------------------------------------
 
-    def _file(self, name: str, directory: int, path: str) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+    def _file(self, name: str, directory: int, path: str) -> tuple[Entry, Iterable[bytes]]:
+        """Return a regular file; a large one stays open until the next is asked for."""
+        if self._large_file is not None:
+            os.close(self._large_file)
+            self._large_file = None
         descriptor = self._open(name, self._flags, directory, path)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise self._changed(path, "is no longer a regular file")
             if status.st_nlink > 1 and (link := self._link(status, path)):
-                yield link, ()
-                return
+                return link, ()
             xattrs = self._xattrs(descriptor, path)
-            size = status.st_size
-            if size <= _WHOLE:
-                content = os.read(descriptor, size + 1) if size else b""
-                if len(content) != size:
-                    raise self._resized(path, size, len(content))
-                data = find_data(content) if size >= SPARSE_FROM else None
-                entry = self._entry(path, EntryType.FILE, status, xattrs, data)
-                if data is None:
-                    yield entry, (content,)
-                else:
-                    yield entry, SparseContent((content[at : at + length] for at, length in data), data, size)
-            else:
-                yield self._large(descriptor, path, status, xattrs)
+            if status.st_size <= _WHOLE:
+                return self._small(descriptor, path, status, xattrs)
+            self._large_file = descriptor
+            return self._large(descriptor, path, status, xattrs)
         except OSError as error:
             raise self._failed(error, path) from error
         finally:
-            os.close(descriptor)
+            if descriptor != self._large_file:
+                os.close(descriptor)
+
+    def _small(
+        self, descriptor: int, path: str, status: os.stat_result, xattrs: Mapping[str, bytes]
+    ) -> tuple[Entry, Iterable[bytes]]:
+        """Return a file that is read in one piece."""
+        size = status.st_size
+        content = os.read(descriptor, size + 1) if size else b""
+        if len(content) != size:
+            raise self._resized(path, size, len(content))
+        data = find_data(content) if size >= SPARSE_FROM else None
+        entry = self._entry(path, EntryType.FILE, status, xattrs, data)
+        if data is None:
+            return entry, (content,)
+        return entry, SparseContent((content[at : at + length] for at, length in data), data, size)
 
     def _large(
         self, descriptor: int, path: str, status: os.stat_result, xattrs: Mapping[str, bytes]
@@ -279,7 +297,7 @@ class _Walk:
                 text = f"the owner of {path!r}, {uid}:{gid}, is outside the id map"
                 raise BuildError(diagnose("owner-outside-map", text, source=self._top)) from error
         device = None
-        if kind in {EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE}:
+        if kind is EntryType.CHARACTER_DEVICE or kind is EntryType.BLOCK_DEVICE:
             device = os.major(status.st_rdev), os.minor(status.st_rdev)
         return Entry(
             path=options.prefix + path,

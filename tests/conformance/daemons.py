@@ -36,8 +36,10 @@ INCUS_ROOT = Path(os.environ.get("LXDIMAGE_INCUS_ROOT", "/var/tmp/lxdimage-incus
 
 _START_SECONDS = 90
 _CLIENT_SECONDS = 120
-# The client of LXD 5.0 now and then waits for ever when an import fails before it listens for events.
-_IMPORT_SECONDS = 15
+# The client of LXD 5.0 now and then waits for ever when an import fails before it listens for events: an import
+# gets so many seconds, and more for each MiB, and is then tried again.
+_IMPORT_SECONDS = 5
+_IMPORT_SECONDS_PER_MIB = 0.5
 _IMPORT_TRIES = 6
 
 
@@ -196,9 +198,11 @@ class Daemon:
         digest = hashlib.sha256()
         for file in files:
             digest.update(file.read_bytes())
+        size = sum(file.stat().st_size for file in files)
+        seconds = _IMPORT_SECONDS + size / (1 << 20) * _IMPORT_SECONDS_PER_MIB
         for _ in range(_IMPORT_TRIES):
             try:
-                done = self._client("image", "import", *map(str, files), seconds=_IMPORT_SECONDS)
+                done = self._client("image", "import", *map(str, files), seconds=seconds)
             except subprocess.TimeoutExpired:
                 continue
             break

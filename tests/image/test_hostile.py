@@ -129,7 +129,7 @@ def test_control_characters_in_names_are_escaped_when_printed() -> None:
     image = pack([member("metadata.yaml", METADATA), member("rootfs/../\x1b[31mred\n")])
     text = "\n".join(map(str, judged(image).diagnostics))
     assert "\x1b" not in text
-    assert "\\x1b[31mred\\x0a" in text or "\\\\x1b[31mred" in text
+    assert "\\x1b[31mred\\n" in text
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_metadata_made_to_explode_ends_in_a_verdict(text: bytes) -> None:
 
 
 _MEASURE = """
-import io, resource, sys
+import io, re
 from lxdimage import scan_image
 
 class Stream(io.RawIOBase):
@@ -182,7 +182,9 @@ class Stream(io.RawIOBase):
 {setup}
 scan = scan_image(Stream(pieces()))
 assert scan.accepted, scan.diagnostics
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, scan.members, scan.size)
+# Not getrusage: its maximum is inherited from the process that started this one.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+print(peak >> 10, scan.members, scan.size)
 """
 
 

@@ -112,7 +112,7 @@ def test_swapped_files_are_refused_as_the_daemon_refuses_them() -> None:
 
 def test_a_cut_within_a_member_is_refused_at_create_once_the_root_began() -> None:
     data = container()
-    (finding,) = [d for d in scan(data[:-1100]).diagnostics if d.code == "truncated-archive"]
+    (finding,) = [d for d in scan(data[: -1024 - 510]).diagnostics if d.code == "truncated-archive"]
     assert Stage.CREATE is finding.stage
     assert finding.offset is not None
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from filter_calls import apply, make_call
 from lxdimage.templates._filters import FILTERS, filters_of
 from lxdimage.templates._meter import Chance, Dialect, FilterError, Halt, Panic
 from lxdimage.templates._values import (
@@ -22,6 +21,7 @@ from lxdimage.templates._values import (
     Uint8,
     Value,
 )
+from templates.filter_calls import apply, make_call
 
 TRIGGER = NamedString("create", "instance.TemplateTrigger")
 
@@ -106,7 +106,8 @@ def test_bytes_are_bytes(name: str, value: Value, param: Value, expected: Value)
 @pytest.mark.parametrize(
     ("name", "value", "param", "expected"),
     [
-        ("truncatewords_html", "<p>one two</p> three", 2, "<p>one two</p> ..."),
+        ("truncatewords_html", "<p>one two</p> three", 2, "<p>one two</p> three..."),
+        ("truncatewords_html", "<b>one two three</b>", 1, "<b>one ...</b>"),
         ("truncatewords_html", "<b>one</b> two three", 1, "<b>one</b> two ..."),
         ("truncatechars_html", "<a><b>12345</a>6", 6, "<a><b>123...</b></a>"),
         ("truncatechars_html", "<br/>12345", 5, "<br/>12...</br/>"),
@@ -127,14 +128,17 @@ def test_closing_a_lower_tag_puts_the_top_in_its_place() -> None:
 
 @pytest.mark.parametrize(
     ("names", "expected"),
-    [("b", "x<i>y</i>"), ("b,i", "xy"), ("(b|i)", "xy"), ("[bi]", "xy"), (".", "xy"), ("b|i", "x<>y</>")],
+    [
+        ("b", "x<i>y</i>"),
+        ("b,i", "xy"),
+        ("(b|i)", "xy"),
+        ("[bi]", "xy"),
+        (".", "xy"),
+        ("b|i", ">x><y</"),
+    ],
 )
 def test_version_4_takes_names_as_patterns(names: str, expected: str) -> None:
-    html = "<b>x</b><i>y</i>"
-    if names == "b|i":
-        expected = ">x><y</"
-        html = "<b>x</b><i/>y</"
-    assert apply("removetags", html, names) == expected
+    assert apply("removetags", "<b>x</b><i>y</i>", names) == expected
 
 
 def test_version_6_takes_names_literally() -> None:
@@ -172,6 +176,14 @@ def test_floatformat_rounds_half_to_even(value: float, param: Value, expected: V
     assert apply("floatformat", value, param) == expected
 
 
+@pytest.mark.parametrize(
+    ("count", "endings", "expected"),
+    [(1, None, ""), (2, None, "s"), (1, "es", ""), (0, "es", "es"), (1, "y,ies", "y"), (2, "y,ies", "ies")],
+)
+def test_only_one_is_singular(count: int, endings: str | None, expected: str) -> None:
+    assert apply("pluralize", count, endings) == expected
+
+
 def test_sums_wrap_at_64_bits() -> None:
     assert apply("add", 2**63 - 1, 1) == -(2**63)
 
@@ -204,6 +216,10 @@ def test_a_negative_start_is_a_panic_in_version_4_alone() -> None:
 
 # -- errors
 
+TOO_MANY = "You cannot pass more than 3 options to the 'yesno'-filter (got: 'a,b,c,{}')."
+TOO_FEW = "You must pass either no or at least 2 arguments to the 'yesno'-filter (got: '{0}')."
+NO_SLICE = "Slice string must have the format 'from:to' [from/to can be omitted, but the ':' is required]"
+
 
 @pytest.mark.parametrize(
     ("name", "value", "param", "message"),
@@ -211,11 +227,11 @@ def test_a_negative_start_is_a_panic_in_version_4_alone() -> None:
         ("date", "2020", "2006", "filter input argument must be of type 'time.Time'"),
         ("pluralize", "5", None, "filter 'pluralize' does only work on numbers"),
         ("pluralize", 5, "a,b,c", "you cannot pass more than 2 arguments to filter 'pluralize'"),
-        ("slice", "abc", "1", "Slice string must have the format 'from:to' [from/to can be omitted, but the ':' is required]"),
-        ("yesno", True, "a,b,c,{}", "You cannot pass more than 3 options to the 'yesno'-filter (got: 'a,b,c,{}')."),
-        ("yesno", True, "{0}", "You must pass either no or at least 2 arguments to the 'yesno'-filter (got: '{0}')."),
+        ("slice", "abc", "1", NO_SLICE),
+        ("yesno", True, "a,b,c,{}", TOO_MANY),
+        ("yesno", True, "{0}", TOO_FEW),
     ],
-)  # fmt: skip
+)
 def test_errors_have_the_words_of_the_engine(name: str, value: Value, param: Value, message: str) -> None:
     with pytest.raises(FilterError) as caught:
         apply(name, value, param)
@@ -254,25 +270,25 @@ TIME = datetime(2024, 2, 29, 12, 0, 1, 500_000, tzinfo=UTC)
         (Uint8(5), "%T %#[1]v", "uint8 0x5"),
         (GoMap({"\U0001f600": 1, "\ufffd": 2}, "map[string]int"), "%v", "map[\ufffd:2 \U0001f600:1]"),
         (GoMap({10: "a", 9: "b"}, "map[int]string"), "%v", "map[9:b 10:a]"),
-        (GoList([LOOP.fields["Counter"], None], "[]interface {}"), "%#v", "[]interface {}{1, interface {}(nil)}"),
-        (LOOP, "%v %#[1]v", "&{1 <nil>} &pongo2.tagForLoopInformation{Counter:1, Parentloop:(*pongo2.tagForLoopInformation)(nil)}"),
+        (GoList([1, None], "[]interface {}"), "%#v", "[]interface {}{1, interface {}(nil)}"),
+        (LOOP, "%v", "&{1 <nil>}"),
+        (LOOP, "%+v", "&{Counter:1 Parentloop:<nil>}"),
+        (LOOP, "%.21T", "*pongo2.tagForLoopInf"),
         (DEVICE, "%v %T", "{eth0 map[name:é type:nic]} %!T(MISSING)"),
         (TIME, "%v", "2024-02-29 12:00:01.5 +0000 UTC"),
         (TIME, "%#v", "time.Date(2024, time.February, 29, 12, 0, 1, 500000000, time.UTC)"),
-        (TIME, "%d", "{500000000 63844804801 <nil>}"),
+        (TIME, "%d", "{500000000 63844804801 0}"),
     ],
-)  # fmt: skip
+)
 def test_stringformat_knows_the_go_types_of_values(value: Value, layout: str, expected: str) -> None:
-    if value is TIME and layout == "%d":
-        expected = expected.replace("<nil>", "0")
     assert apply("stringformat", value, layout) == expected
 
 
-@pytest.mark.parametrize("value", [Function(lambda _: None, 0, 0), GoList([LOOP]), CycleValue(None, "a")])
+@pytest.mark.parametrize("value", [Function(lambda _: None, 0, 0), GoList([LOOP]), CycleValue(0, "a")])
 def test_stringformat_does_not_print_addresses(value: Any) -> None:
     with pytest.raises(Halt, match="memory address"):
         apply("stringformat", value, "%d")
 
 
 def test_a_cycle_variable_prints_its_text() -> None:
-    assert apply("stringformat", CycleValue(None, "a"), "%v %q") == "a %!q(MISSING)"
+    assert apply("stringformat", CycleValue(0, "a"), "%v %q") == "a %!q(MISSING)"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from filter_calls import apply
 from lxdimage.templates._filters import FILTERS
-from lxdimage.templates._meter import FilterError, Panic
+from lxdimage.templates._meter import FilterError, Halt, Panic
 from lxdimage.templates._values import GoList, GoMap, Value, text
+from templates.filter_calls import apply
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "filters" / "pongo2-4.0.2.jsonl"
 CALLS = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
@@ -33,7 +33,7 @@ def _value(recorded: Any) -> Value:
 def _result(call: dict[str, Any]) -> dict[str, Any]:
     try:
         value = apply(call["filter"], _value(call["value"]), _value(call.get("param")))
-    except (FilterError, Panic):
+    except (FilterError, Halt, Panic):
         return {"fails": True}
     return {"text": text(value), "go": apply("stringformat", value, "%#v")}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from lxdimage.templates._go import Kind, Operand, UnstableOutputError, sprintf
@@ -84,7 +86,7 @@ def test_many_small_directives_announce_each_doubling() -> None:
     text = sprintf("%100d" * 1000, [5] * 1000, reserve=sizes.append)
     assert len(text) == 100_000
     assert sizes[-1] > len(text) / 2
-    assert all(later > 2 * earlier for earlier, later in zip(sizes, sizes[1:], strict=False))
+    assert all(later > 2 * earlier for earlier, later in pairwise(sizes))
 
 
 def test_a_width_of_eight_digits_is_no_number() -> None:
@@ -93,3 +95,21 @@ def test_a_width_of_eight_digits_is_no_number() -> None:
 
 def test_brackets_that_never_close_take_linear_time() -> None:
     assert sprintf("%[" * 100_000, [5]) == "%[" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("layout", "value", "expected"),
+    [
+        ("%p", 5, "%!p(int=5)"),
+        ("%#q|%+q|%#q", "a`é", '"a`é"|%!q(MISSING)|%!q(MISSING)'),
+        ("%#q", 'a"b', '`a"b`'),
+        ("%+q", "é\udcff", '"\\u00e9\\xff"'),
+        ("%8.0d|", 0, "        |"),
+        ("%#U", 0x263A, "U+263A '☺'"),
+        ("%#U", 7, "U+0007"),
+        ("%# x", "ab", "0x61 0x62"),
+        ("%-6t|", True, "true  |"),
+    ],
+)
+def test_rare_flags_and_verbs(layout: str, value: object, expected: str) -> None:
+    assert sprintf(layout, [value]) == expected

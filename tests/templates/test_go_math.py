@@ -15,6 +15,11 @@ def test_the_last_bit_is_gos() -> None:
     assert power(3.0, 34.0).hex() == "0x1.d9fe779881944p+53"
 
 
+def test_fractional_powers_are_near_those_of_c() -> None:
+    assert math.isclose(power(2.0, 1.75), 2.0**1.75)
+    assert math.isnan(power(-2.0, 1.75))
+
+
 @given(st.floats(), st.floats())
 def test_any_two_floats_have_a_power(base: float, exponent: float) -> None:
     assert isinstance(power(base, exponent), float)

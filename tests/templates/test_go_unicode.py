@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lxdimage.templates._go import fields, is_space, lower, title, trim_space, upper
+from lxdimage.templates._go import _unicode, fields, is_space, lower, title, trim_space, upper
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from lxdimage.templates._go import fields, is_space, lower, title, trim_space, u
         ("ᾀ", "ᾈ"),
         ("ᾳ", "ᾼ"),
         ("ǆ", "Ǆ"),
-        ("ı", "I"),
+        ("\u0131", "I"),
         ("\udcff", "\ufffd"),
     ],
 )
@@ -26,7 +26,9 @@ def test_upper_case_maps_one_character_to_one(text: str, expected: str) -> None:
     assert upper(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("İ", "i"), ("ΑΣ", "ας"[:1] + "σ"), ("\udcff", "\ufffd")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("İ", "i"), ("\u0391\u03a3", "\u03b1\u03c3"), ("\udcff", "\ufffd")]
+)
 def test_lower_case_knows_no_context(text: str, expected: str) -> None:
     assert lower(text) == expected
 
@@ -59,9 +61,7 @@ def test_words_and_ends_go_by_the_same_white_space() -> None:
 
 
 def test_tables_stay_small_on_text_with_every_character() -> None:
-    everything = "".join(chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    many = "".join(chr(code) for code in range(0x20000) if not 0xD800 <= code < 0xE000)
     for mapping in (upper, lower, title):
-        assert len(mapping(everything)) == len(everything)
-    from lxdimage.templates._go import _unicode
-
+        assert len(mapping(many)) == len(many)
     assert max(len(table) for table in (_unicode._UPPER, _unicode._LOWER, _unicode._TITLE)) <= 8192

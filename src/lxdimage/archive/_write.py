@@ -132,33 +132,33 @@ class _Headers:
 
     def dump(self, entry: Entry) -> tuple[bytes, int]:
         """Return the blocks that precede the content of *entry*, and the bytes of content to come."""
-        path = entry.path
+        path, size, mtime = entry.path, entry.size, entry.mtime_ns
         # Most members of most images are files with nothing special about them.
         if (
             entry.type is EntryType.FILE
-            and len(path) <= 100
-            and path.isascii()
             and not entry.xattrs
             and entry.data is None
-            and entry.size <= _MAX_SIZE
-            and 0 <= entry.mtime_ns <= _MAX_TIME * _NANO
-            and not (self._fractions and entry.mtime_ns % _NANO)
-            and (owner := self._owner(entry))
+            and len(path) <= 100
+            and path.isascii()
+            and size <= _MAX_SIZE
+            and 0 <= mtime <= _MAX_TIME * _NANO
+            and not (self._fractions and mtime % _NANO)
         ):
-            front = b"%b%b%011o\0%011o\0" % (
-                path.encode().ljust(100, b"\0"), owner, entry.size, entry.mtime_ns // _NANO
-            )  # fmt: skip
-            total = _tar.byte_sum(front) + _PLAIN_SUM
-            return b"%b%06o\0 %b" % (front, total, _PLAIN_TAIL), entry.size
+            key = entry.mode, entry.uid, entry.gid
+            owner = self._owners.get(key) or self._remembered(key)
+            if owner:
+                front = b"%b%b%011o\0%011o\0" % (path.encode().ljust(100, b"\0"), owner, size, mtime // _NANO)
+                total = _tar.byte_sum(front) + _PLAIN_SUM
+                return b"%b%06o\0 %b" % (front, total, _PLAIN_TAIL), size
         return _dump_any(entry, fractions=self._fractions)
 
-    def _owner(self, entry: Entry) -> bytes | None:
-        key = (entry.mode, entry.uid, entry.gid)
-        owner = self._owners.get(key)
-        if owner is None and 0 <= entry.uid <= _MAX_ID and 0 <= entry.gid <= _MAX_ID:
-            if len(self._owners) > 1000:
-                self._owners.clear()
-            owner = self._owners[key] = b"%07o\0%07o\0%07o\0" % key
+    def _remembered(self, key: tuple[int, int, int]) -> bytes | None:
+        """Return the fields for mode and owner, or None where a header cannot hold them."""
+        if not all(0 <= number <= _MAX_ID for number in key) or key[0] > 0o7777:
+            return None
+        if len(self._owners) > 1000:
+            self._owners.clear()
+        self._owners[key] = owner = b"%07o\0%07o\0%07o\0" % key
         return owner
 
 

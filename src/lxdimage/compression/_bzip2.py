@@ -40,7 +40,9 @@ class Writes:
         return _WRITE - self._have % _WRITE
 
     def add(self, data: bytes) -> Chunks:
-        """Hold *data* and yield whole writes when enough have come together."""
+        """Hold *data*, at most a million bytes, and yield whole writes when enough have come together."""
+        if self._have + len(data) > _MOST_WRITES * _WRITE:
+            yield from self.whole()
         self._held.append(data)
         self._have += len(data)
         if self._have >= self._goal:

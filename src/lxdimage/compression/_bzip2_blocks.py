@@ -276,6 +276,7 @@ class _Window:
     def next_magic(self, position: int) -> int | None:
         """Return where the magic number behind the one at *position* lies, or None when there is none in reach."""
         while True:
+            self._search()
             while self._magics and self._magics[0] <= position:
                 self._magics.popleft()
             if self._magics:
@@ -283,7 +284,6 @@ class _Window:
                 return found if found - position <= _MOST_BLOCK_BITS else None
             if 8 * self._searched - position > _MOST_BLOCK_BITS or not self._fetch():
                 return None
-            self._search()
 
     def _search(self) -> None:
         """Find the magic numbers that have not been searched for yet and are complete."""

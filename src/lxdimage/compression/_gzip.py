@@ -2,7 +2,8 @@
 gzip members one after the other (RFC 1952), by zlib or, when it is installed, by ISA-L.
 
 What precedes damage comes out as from ``gzip -d``: all of it when the data ends too early or its checksum is
-wrong, whole windows of 32 KiB when the deflate data itself is invalid.
+wrong, whole windows of 32 KiB when the deflate data itself is invalid.  (Of a large file that is cut, ISA-L may
+hold back the last letter or match; it may also go on in invalid data that zlib refuses, up to the checksum.)
 """
 
 from __future__ import annotations

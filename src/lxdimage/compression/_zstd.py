@@ -23,7 +23,7 @@ from lxdimage.compression._damage import (
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
 
-__all__ = ["decode_zstd"]
+__all__ = ["decode_zstd", "frame_parts"]
 
 # The buffer sizes of libzstd (ZSTD_DStreamInSize, ZSTD_DStreamOutSize), and a larger output for large files.
 _INPUT, _OUTPUT, _PIECE, _FINE = 131_075, 1 << 17, 1 << 20, 1 << 23
@@ -172,6 +172,26 @@ class _Frames:
                 skip = 1 if kind == _RLE else size
             if descriptor & _HAS_CHECKSUM:
                 skip += 4
+
+
+def frame_parts(cursor: Cursor) -> Chunks:
+    """Take the frame that comes next off *cursor* and yield its bytes; less when there is none or it is cut."""
+    head = cursor.take(5)
+    yield head
+    if len(head) < 5 or int.from_bytes(head[:4], "little") != _MAGIC:
+        return
+    descriptor = head[4]
+    yield cursor.take(_header_size(descriptor))
+    last = 0
+    while not last:
+        header = cursor.take(3)
+        if len(header) < 3:
+            return
+        block = int.from_bytes(header, "little")
+        last, kind, size = block & 1, block >> 1 & 3, block >> 3
+        yield header + cursor.take(1 if kind == _RLE else size)
+    if descriptor & _HAS_CHECKSUM:
+        yield cursor.take(4)
 
 
 def _header_size(descriptor: int) -> int:

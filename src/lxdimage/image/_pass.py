@@ -10,7 +10,7 @@ from typing import BinaryIO
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import EntryType, Member, TarMember, TarReader
-from lxdimage.checks import ControlCheck, Findings, ImportCheck, Judged, UnpackCheck, restaged
+from lxdimage.checks import ControlCheck, Findings, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import (
     InvalidImageError,
@@ -92,7 +92,7 @@ class Pass:
         ]
         self._control = ControlCheck(sources[0].name)
         self._findings: list[Diagnostic] = []
-        self._templates: dict[str, bytes] = {}
+        self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
         self._members = 0
         self._complete = True
@@ -104,7 +104,7 @@ class Pass:
             files.append(self._root(self._stream(self._sources[1])))
         fingerprint = Fingerprint(self._whole.finish())
         if expected is not None:
-            self._expect(fingerprint, expected)
+            self._compare(fingerprint, expected)
         return {judge.target: self._scan(judge, fingerprint, tuple(files)) for judge in self._judges}
 
     def open(self) -> Image:
@@ -163,7 +163,7 @@ class Pass:
         reader = stream.members(strict=True)
         unpack = UnpackCheck(stream.name)
         control = self._control
-        see, roots = unpack.see, 0
+        see, roots, wanted = unpack.see, 0, self._templates.wanted
         try:
             for member in reader:
                 see(member)
@@ -171,6 +171,8 @@ class Pass:
                     self._import(member, reader)
                 if member.name.startswith(ROOT_PREFIXES):
                     roots += member.name not in ROOT_PREFIXES
+                    if wanted and member.name in wanted:
+                        self._templates.see_target(member.name, member.entry)
                 else:
                     control.see(member, decided=not reader.strict)
                     self._keep(member)
@@ -190,6 +192,15 @@ class Pass:
         for importing in waiting:
             importing.see(member, member.name, text, plain=member.flag in _PLAIN)
         reader.strict = not all(importing.done for importing in waiting)
+        if text is not None:
+            self._expect()
+
+    def _expect(self) -> None:
+        """Look out for the targets of rules from here on."""
+        for judge in self._judges:
+            checked = judge.importing.checked
+            if checked and checked.metadata:
+                self._templates.expect(checked.metadata, self._layout)
 
     def _squashfs_archive(self, stream: FileStream) -> FileFacts:
         """Judge a SquashFS with metadata.yaml: at import the daemons read it through ``sqfs2tar``."""
@@ -213,8 +224,12 @@ class Pass:
             text = read_head(member.chunks(), METADATA_SIZE + 1) if name in METADATA_NAMES else None
             for importing in waiting:
                 importing.see(member, name, text)
+            if text is not None:
+                self._expect()
         if name.startswith(ROOT_PREFIXES):
             self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)
+            if name in self._templates.wanted:
+                self._templates.see_target(name, member.entry)
             self._fidelity(member)
         else:
             self._control.see(member, decided=not waiting)
@@ -237,7 +252,9 @@ class Pass:
         if checked is None or checked.metadata is None:
             return True
         return all(
-            rule.template in self._templates for rule in checked.metadata.templates.values() if not rule.null
+            rule.template in self._templates.files
+            for rule in checked.metadata.templates.values()
+            if not rule.null
         )
 
     def _keep(self, member: Member) -> None:
@@ -251,7 +268,7 @@ class Pass:
             content = read_head(member.chunks(), limit + 1)
             self._templates_size += len(content)
             if len(content) <= limit and self._templates_size <= self._limits.templates_size:
-                self._templates[os.fsdecode(name[len(b"templates/") :])] = content
+                self._templates.files[os.fsdecode(name[len(b"templates/") :])] = content
             else:
                 text = f"template {os.fsdecode(name)!r} has more than {limit} bytes, or all have too many"
                 self._report([diagnose("template-too-large", text, source=self._sources[0].name)])
@@ -336,6 +353,8 @@ class Pass:
             for member in reader:
                 unpack.see(member)
                 prefixed += member.name.startswith(ROOT_PREFIXES)
+                if member.name in self._templates.wanted:
+                    self._templates.see_target(member.name, member.entry)
         except InvalidImageError as error:
             self._damaged(error)
         else:
@@ -363,6 +382,8 @@ class Pass:
                 for member in squashfs.members(Order.DATA):
                     self._members += 1
                     self._control.root_count += member.name not in {b"./", b"."}
+                    if member.name in self._templates.wanted:
+                        self._templates.see_target(member.name, member.entry)
                     self._fidelity(member)
                     drain(member.chunks())
                 self._report(squashfs.findings)
@@ -380,6 +401,7 @@ class Pass:
             *judge.findings,
             *judge.lost.all(),
             *self._control.finish(judged),
+            *self._templates.finish(judged, self._control.kinds),
             *self._findings,
         )
         refused = any(finding.stage is Stage.IMPORT for finding in findings)
@@ -403,10 +425,14 @@ class Pass:
         assert checked is not None
         assert checked.metadata is not None
         return Image(
-            layout=self._layout, type=kind, metadata=checked.metadata, templates=self._templates, files=files
+            layout=self._layout,
+            type=kind,
+            metadata=checked.metadata,
+            templates=self._templates.files,
+            files=files,
         )
 
-    def _expect(self, fingerprint: Fingerprint, expected: str) -> None:
+    def _compare(self, fingerprint: Fingerprint, expected: str) -> None:
         """Report a fingerprint that is not the expected one."""
         if fingerprint.hex != expected.strip().lower():
             text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"

@@ -129,9 +129,10 @@ class Decoder:
         if path:
             self._record.places[path] = self._document.place(node)
         if isinstance(node, Alias):
-            with self._aliases.following(node):
-                self._aliases.count(node.target)
-                take(node.target)
+            self._aliases.enter(node)
+            self._aliases.count(node.target)
+            take(node.target)
+            self._aliases.leave(node)
         else:
             take(node)
 

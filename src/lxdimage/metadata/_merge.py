@@ -8,7 +8,6 @@ may be nested as deeply as the text is long, so they are followed with a list an
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -56,13 +55,14 @@ class Aliases:
         part = (min(max(self._decoded, _LOW), _HIGH) - _LOW) / (_HIGH - _LOW)
         return (0.99 - 0.89 * part) * self._decoded
 
-    @contextlib.contextmanager
-    def following(self, alias: Alias) -> Iterator[None]:
+    def enter(self, alias: Alias) -> None:
         """Note that *alias* is being followed; raise if it already is."""
         if id(alias) in self._open:
             raise YAMLError(f"the anchor {alias.name!r} contains itself", alias.start, code="yaml-anchor")
         self._open.add(id(alias))
-        yield
+
+    def leave(self, alias: Alias) -> None:
+        """Note that *alias* has been followed."""
         self._open.discard(id(alias))
 
 
@@ -138,9 +138,10 @@ class _Walk:
         """Yield the same for a merged mapping, which may be an alias."""
         self._aliases.count(node)
         if isinstance(node, Alias):
-            with self._aliases.following(node):
-                self._aliases.count(node.target)
-                yield from self.pairs(cast("Mapping", node.target))
+            self._aliases.enter(node)
+            self._aliases.count(node.target)
+            yield from self.pairs(cast("Mapping", node.target))
+            self._aliases.leave(node)
         else:
             yield from self.pairs(cast("Mapping", node))
 

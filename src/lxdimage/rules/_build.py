@@ -132,4 +132,64 @@ device number beyond 21 bits, or it is a socket.
 Leave it out with an exclude pattern, or correct the source.""",
         hint="leave it out with an exclude pattern",
     ),
+    Rule(
+        code="backup-index",
+        title="the index of a backup cannot be used",
+        severity=Severity.ERROR,
+        explanation="""\
+A backup begins with `backup/index.yaml`, at most 1 MiB of YAML that says what was exported and with which configuration.
+It is missing, no YAML, or one of its values cannot be what it should be, such as an instance name that is a path.
+The file is no instance backup, or somebody changed it; export the instance again.""",
+    ),
+    Rule(
+        code="backup-idmap",
+        title="the id map of a backup cannot be used",
+        severity=Severity.ERROR,
+        explanation="""\
+The owners in a backup are those that the files have on the host.
+`volatile.last_state.idmap` in the configuration says what they are in the instance; it is JSON, a list of ranges.
+Without it nobody can tell who owns the files.
+Export the instance again.""",
+    ),
+    Rule(
+        code="backup-optimized",
+        title="the backup holds data in the format of a storage driver",
+        severity=Severity.ERROR,
+        explanation="""\
+With `--optimized-storage` a backup holds a stream that only the same file system, btrfs or ZFS, can receive.
+Export the instance again without that option.""",
+        hint="export the instance again without --optimized-storage",
+    ),
+    Rule(
+        code="backup-virtual-machine",
+        title="the backup is of a virtual machine",
+        severity=Severity.ERROR,
+        explanation="""\
+The disk of a virtual machine is raw in a backup and qcow2 in an image, and converting one into the other is not done here.
+Extract `backup/virtual-machine.img`, convert it with `qemu-img convert -O qcow2`, and build a split image with it.""",
+    ),
+    Rule(
+        code="backup-no-snapshot",
+        title="the backup does not hold the snapshot",
+        severity=Severity.ERROR,
+        explanation="""\
+A backup holds the snapshots that its index lists, and none when it was exported with `--instance-only`.""",
+    ),
+    Rule(
+        code="backup-incomplete",
+        title="the backup does not hold the instance",
+        severity=Severity.ERROR,
+        explanation="""\
+The index names an instance, but no files of it follow, or its configuration is nowhere to be found.
+Export the instance again.""",
+    ),
+    Rule(
+        code="owner-outside-map",
+        title="files belong to nobody in the instance and were left out",
+        severity=Severity.WARNING,
+        explanation="""\
+Their owner or group on the host is not in the instance's id map, so that in the instance they belong to nobody.
+Something on the host wrote them, past the instance.
+`lxc publish` leaves such files out without a word, and so they are left out here.""",
+    ),
 )

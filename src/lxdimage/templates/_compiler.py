@@ -9,12 +9,13 @@ of the compiled module, so the depth of the code does not follow the depth of th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 from lxdimage.templates import _syntax as syntax
+from lxdimage.templates._jinja import Jinja, jinja
 from lxdimage.templates._meter import Dialect
 from lxdimage.templates._nodes import Expressions, Node, plain, sender
+from lxdimage.templates._runtime import Program
 from lxdimage.templates._sites import (
     Choice,
     CycleSite,
@@ -29,43 +30,41 @@ from lxdimage.templates._sites import (
     WatchSite,
     WithSite,
 )
+from lxdimage.templates._source import Source
 from lxdimage.templates._values import Filter
 
 __all__ = ["compile_document"]
 
 _DEEPEST = 8
 _MOST_CONDITIONS = 16
-_LONGEST_BODY = 2000
+_LONGEST_BODY = 500
 
 
 def compile_document(
-    document: syntax.Document, nodes: ModuleType, dialect: Dialect, filters: Mapping[str, Filter]
-) -> tuple[Node, list[Any]]:
+    document: syntax.Document, source: Source, dialect: Dialect, filters: Mapping[str, Filter]
+) -> Program:
     """
-    Return the nodes of a template and the constants of its operations.
+    Return the program of a template.
 
     Args:
         document: The syntax tree.
-        nodes: The module of jinja2's nodes.
+        source: The text, for places in errors.
         dialect: The release whose rules apply.
         filters: The filters by name.
 
     Returns:
-        What jinja2 compiles, and the sites.
+        What a rendering runs.
     """
-    compiler = _Compiler(nodes, dialect, filters)
-    body = compiler.chunks(document.body)
-    if compiler.blocks:
-        # Blocks are compiled wherever they stand; this place is never reached.
-        body = [nodes.If(compiler.constant(False), list(compiler.blocks), [], []), *body]
-    return nodes.Template(body), compiler.sites
+    compiler = _Compiler(jinja(), dialect, filters)
+    root = compiler.finish(compiler.chunks(document.body))
+    return Program(root, compiler.compiled, compiler.sites, document.exports, source)
 
 
 class _Compiler(Expressions):
     """The state of one compilation."""
 
-    def __init__(self, nodes: ModuleType, dialect: Dialect, filters: Mapping[str, Filter]) -> None:
-        super().__init__(nodes, dialect, filters)
+    def __init__(self, jinja: Jinja, dialect: Dialect, filters: Mapping[str, Filter]) -> None:
+        super().__init__(jinja, dialect, filters)
         self._level = 0
 
     # -- bodies

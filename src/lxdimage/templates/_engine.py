@@ -33,6 +33,9 @@ from lxdimage.templates._source import Source
 __all__ = ["Rendered", "Template", "describe_fault"]
 
 
+_LONGEST_MESSAGE = 1000
+
+
 @attrs.frozen(kw_only=True)
 class Rendered:
     """
@@ -188,6 +191,7 @@ class Template:
 
     def _found(self, code: str, message: str, error: Trouble) -> Diagnostic:
         place, source = error.place, self._program.source
+        message = message[:_LONGEST_MESSAGE]
         if place is None:
             return diagnose(code, message, source=self.name)
         span = source.span(place.offset, place.length)
@@ -212,15 +216,13 @@ def _check_size(source: Source, name: str, limits: Limits) -> None:
 def _compile(source: Source, name: str, language: Language) -> Program:
     try:
         document = parse(source.text, language)
-        tree, sites = compile_document(document, jinja().nodes, language.dialect, language.filters)
-        compiled = jinja().compile(tree)
+        return compile_document(document, source, language.dialect, language.filters)
     except SyntaxFault as fault:
         kind = LimitExceededError if fault.code == "template-limit" else TemplateSyntaxError
         raise kind(describe_fault(fault, source, name)) from None
     except RecursionError:
         message = "the template is nested too deep"
         raise LimitExceededError(diagnose("template-limit", message, source=name)) from None
-    return Program(compiled.root_render_func, compiled.blocks, sites, document.exports, source)
 
 
 _PROGRAMS: Cache[Program] = Cache()

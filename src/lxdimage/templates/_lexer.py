@@ -112,6 +112,8 @@ class _Lexer:
         self._at = 0
         self._tokens: list[Token] = []
         self._emit = self._tokens.append
+        # A large template repeats its names and symbols: each is kept once.
+        self._names: dict[str, str] = {}
 
     def run(self) -> list[Token]:
         start = 0  # of the text that is not emitted yet
@@ -173,7 +175,7 @@ class _Lexer:
             if name == "space":
                 pass
             elif name == "identifier":
-                value = match[0]
+                value = self._names.setdefault(match[0], match[0])
                 emit(
                     Token(Kind.KEYWORD if value in _KEYWORDS else Kind.IDENTIFIER, value, at, False, end - at)
                 )
@@ -197,9 +199,17 @@ class _Lexer:
         return True
 
 
+_SYMBOLS = {
+    symbol: symbol.replace("-", "") if len(symbol) == 3 else symbol
+    for symbol in (
+        *("{{-", "-}}", "{%-", "-%}", "==", ">=", "<=", "&&", "||", "{{", "}}", "{%", "%}", "!=", "<>"),
+        *"()+-*<>/^,.!|:=%[]",
+    )
+}
+
+
 def _symbol(value: str, at: int) -> Token:
-    trims = len(value) == 3
-    return Token(Kind.SYMBOL, value.replace("-", "") if trims else value, at, trims, len(value))
+    return Token(Kind.SYMBOL, _SYMBOLS[value], at, len(value) == 3, len(value))
 
 
 def _number(_text: str, value: str, at: int) -> Token:

@@ -18,7 +18,7 @@ from typing import NoReturn, Protocol
 import attrs
 
 from lxdimage.archive import Entry, EntryType
-from lxdimage.diagnostics import Stage
+from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import TemplateError, TemplateRenderError
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata, TemplateRule, Trigger
@@ -33,6 +33,7 @@ __all__ = [
     "Instance",
     "RenderedFile",
     "TemplateContext",
+    "check_rules",
     "render_start",
     "render_template",
     "render_trigger",
@@ -321,6 +322,36 @@ def render_start(
             yield file
 
 
+def check_rules(
+    image: _HasTemplates,
+    *,
+    kind: str = "container",
+    exists: Exists = _nothing_exists,
+    target: Target = Target.LXD,
+) -> Iterator[tuple[str, Diagnostic]]:
+    """
+    Yield what makes instances of an image fail to start, beside what is wrong with metadata.yaml or a template itself.
+
+    Args:
+        image: As for `render_trigger`.
+        kind: What the image makes: ``container`` or ``virtual-machine``.
+        exists: What its root has at a path.
+        target: The daemon.
+
+    Yields:
+        The key of a rule, and a finding at `Stage.START`.
+    """
+    run = _Run(image, Instance(type=kind), exists, target, Limits(), None, None)
+    triggers = {trigger.value for trigger in Trigger}
+    for path, rule in image.metadata.templates.items():
+        if rule.null or triggers.isdisjoint(rule.when):
+            continue
+        try:
+            run.check(path, rule)
+        except TemplateRenderError as error:
+            yield path, error.diagnostics[0]
+
+
 @attrs.frozen
 class _Run:
     """One trigger for one instance."""
@@ -332,6 +363,16 @@ class _Run:
     limits: Limits
     clock: Callable[[], datetime] | None
     random: Random | None
+
+    def check(self, path: str, rule: TemplateRule) -> None:
+        """Refuse a target that cannot be written, and permissions that cannot be read."""
+        if self.instance.type == _VIRTUAL_MACHINE:
+            return
+        found = self.exists(self._place(path))
+        if isinstance(found, Entry) and found.type is EntryType.DIRECTORY:
+            _fail("rule-fails", f"the target {path!r} is a directory")
+        if not found:
+            self._permissions(path, rule)
 
     def rule(self, path: str, rule: TemplateRule, trigger: Trigger) -> RenderedFile:
         """Return what one rule writes."""
@@ -349,10 +390,9 @@ class _Run:
                 trigger=trigger,
                 action=Action.CREATE,
             )
+        self.check(path, rule)
         place = self._place(path)
         found = self.exists(place)
-        if isinstance(found, Entry) and found.type is EntryType.DIRECTORY:
-            _fail("rule-fails", f"the target {path!r} is a directory")
         if found and rule.create_only:
             return self._file(place, b"", path, rule, trigger, Action.KEEP)
         content = self._render(source, path, rule, trigger)

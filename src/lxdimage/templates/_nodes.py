@@ -9,15 +9,16 @@ is compiled as a block of its own, and chains of operators stay flat, whatever t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any, TypeAlias
 
 import attrs
 
 from lxdimage.templates import _syntax as syntax
+from lxdimage.templates._jinja import Jinja
 from lxdimage.templates._lexer import Token
 from lxdimage.templates._meter import Dialect
 from lxdimage.templates._operators import OPERATORS
+from lxdimage.templates._runtime import RenderFunction
 from lxdimage.templates._sites import (
     ChainSite,
     Constant,
@@ -39,6 +40,7 @@ __all__ = ["Code", "Expressions", "Node", "plain", "sender"]
 
 _HIGHEST = 24
 _LONGEST_CHAIN = 8
+_PORTION = 2000
 
 _HANDING_ON = {
     "center": HandsOn.INPUT,
@@ -79,22 +81,31 @@ def plain(lookup: syntax.Lookup) -> Segment | None:
     if lookup.subscript is not None or any(part.arguments for part in lookup.parts):
         return None
     steps = tuple(Step(part.name, part.arguments == ()) for part in lookup.parts[1:])
-    return Segment(lookup.token, lookup.path, lookup.token.value, lookup.parts[0].arguments == (), steps, None)
+    return Segment(
+        lookup.token, lookup.path, lookup.token.value, lookup.parts[0].arguments == (), steps, None
+    )
 
 
 class Expressions:
     """
     The state of one compilation, as far as expressions go.
 
+    Bodies and expressions that are compiled on their own are handed to jinja2 in portions, so that the nodes of a
+    large template are never all there at once.
+
     Attributes:
         sites: The constants of the operations.
-        blocks: Bodies and expressions that are compiled on their own.
+        compiled: The render functions of what is compiled, by name.
     """
 
-    def __init__(self, nodes: ModuleType, dialect: Dialect, filters: Mapping[str, Filter]) -> None:
-        self.nodes = nodes
+    def __init__(self, jinja: Jinja, dialect: Dialect, filters: Mapping[str, Filter]) -> None:
+        self.nodes = jinja.nodes
         self.sites: list[Any] = []
-        self.blocks: list[Node] = []
+        self.compiled: dict[str, RenderFunction] = {}
+        self._compile_tree = jinja.compile
+        self._blocks: list[Node] = []
+        self._made = 0  # blocks
+        self._calls = 0  # since the last portion
         self._operators = OPERATORS[dialect]
         self._joins = dialect is Dialect.V6
         self._filters = filters
@@ -105,6 +116,7 @@ class Expressions:
 
     def call(self, operation: str, first: Node, *rest: object) -> Node:
         """Return a call of *operation*; what is no node among *rest* is a constant."""
+        self._calls += 1
         is_node = self.nodes.Node
         arguments = [item if isinstance(item, is_node) else self.nodes.Const(item) for item in rest]
         return self.nodes.Filter(first, operation, arguments, [], None, None)
@@ -120,9 +132,23 @@ class Expressions:
 
     def block(self, body: list[Node]) -> str:
         """Keep *body* as a block of its own; return its name."""
-        name = f"b{len(self.blocks)}"
-        self.blocks.append(self.nodes.Block(name, body, False, False))
+        name = f"b{self._made}"
+        self._made += 1
+        self._blocks.append(self.nodes.Block(name, body, False, False))
+        if self._calls > _PORTION:
+            self.finish([])
         return name
+
+    def finish(self, body: list[Node]) -> RenderFunction:
+        """Compile *body* with the blocks that are left; return its render function."""
+        if self._blocks:
+            # Blocks are compiled wherever they stand; this place is never reached.
+            body = [self.nodes.If(self.constant(False), self._blocks, [], []), *body]
+        template = self._compile_tree(self.nodes.Template(body))
+        self.compiled.update(template.blocks)
+        self._blocks, self._calls = [], 0
+        root: RenderFunction = template.root_render_func
+        return root
 
     # -- entry points
 
@@ -143,6 +169,10 @@ class Expressions:
     def code(self, expression: syntax.Expression) -> Code:
         """Return the code of *expression*, low enough to stand inside another."""
         code = self._compile(expression)
+        return self.low(code)
+
+    def low(self, code: Code) -> Code:
+        """Return *code*, compiled on its own when it is too high."""
         if code.height <= _HIGHEST:
             return code
         apart = self.block([self.run("give", code.node)])
@@ -227,7 +257,9 @@ class Expressions:
         conjunctions = [token.value in {"and", "&&"} for token in tokens]
         if len(operands) > _LONGEST_CHAIN:
             late = [self.late(operand) for operand in operands]
-            return self._table("long_logic", LogicSite(tuple(zip(late, conjunctions, strict=False)), late[-1]))
+            return self._table(
+                "long_logic", LogicSite(tuple(zip(late, conjunctions, strict=False)), late[-1])
+            )
         code = self._truth(operands[-1])
         for operand, conjunction in zip(operands[-2::-1], conjunctions[::-1], strict=True):
             left = self._truth(operand)
@@ -255,7 +287,7 @@ class Expressions:
         if lookup.subscript is None:
             return code
         site = self.site(Segment(lookup.token, lookup.path, None, False, (), None))
-        held = self._call("hold", code, site)
+        held = self._call("hold", self.low(code), site)
         found = self._call("subscript", self.code(lookup.subscript), site)
         return self._conditional(held, found)
 
@@ -282,14 +314,14 @@ class Expressions:
         if not steps:
             return code
         site = self.site(Segment(lookup.token, lookup.path, None, False, tuple(steps), None))
-        return self._call("tail", code, site)
+        return self._call("tail", self.low(code), site)
 
     def _arguments(self, before: Code | None, arguments: Sequence[syntax.Expression], site: int) -> Code:
         """Call what a segment ends in: its arguments are only evaluated when there is something to call."""
         if before is None:
             begun = Code(self.call("begin", self.constant(site)), 1)
         else:
-            begun = self._call("begin_after", before, site)
+            begun = self._call("begin_after", self.low(before), site)
         codes = [self.code(argument) for argument in arguments]
         values = Code(self.nodes.List([code.node for code in codes]), 1 + max(code.height for code in codes))
         return self._conditional(begun, self._call("finish", values))

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from lxdimage.templates._filters import FILTERS
+from lxdimage.templates._lookups import evaluate, get
 from lxdimage.templates._meter import Trouble
 from lxdimage.templates._operators import minus, negate
 from lxdimage.templates._runtime import Rendering
-from lxdimage.templates._lookups import evaluate, get
 from lxdimage.templates._sites import ChainSite, FilterSite, FoldSite, HandsOn, LogicSite, OperatorSite
 from lxdimage.templates._values import (
     EngineError,
@@ -198,8 +198,11 @@ def chain(rt: Rendering, index: int) -> Value:
     site: ChainSite = rt.sites[index]
     value = evaluate(rt, site.first)
     for step, late in site.steps:
-        rule = _operator if type(step) is OperatorSite else _filter
-        value = rule(rt, value, evaluate(rt, late), step)
+        right = evaluate(rt, late)
+        if isinstance(step, OperatorSite):
+            value = _operator(rt, value, right, step)
+        else:
+            value = _filter(rt, value, right, step)
     return value
 
 

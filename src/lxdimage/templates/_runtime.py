@@ -18,7 +18,7 @@ from lxdimage.templates._meter import EngineError, FilterCall, Meter, Place, Tro
 from lxdimage.templates._source import Source
 from lxdimage.templates._values import GoMap, Struct, Value, normal
 
-__all__ = ["ABSENT", "Program", "Rendering", "Scope"]
+__all__ = ["ABSENT", "Program", "RenderFunction", "Rendering", "Scope"]
 
 RenderFunction: TypeAlias = Callable[[Any], Iterator[str]]
 

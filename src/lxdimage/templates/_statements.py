@@ -13,8 +13,8 @@ from typing import Any
 
 from lxdimage.templates._go import float_to_int, format_time
 from lxdimage.templates._lexer import Token
-from lxdimage.templates._lorem import lorem as lorem_text
 from lxdimage.templates._lookups import evaluate
+from lxdimage.templates._lorem import lorem as lorem_text
 from lxdimage.templates._meter import Trouble
 from lxdimage.templates._operations import escaped, outside
 from lxdimage.templates._operators import OPERATORS, equal

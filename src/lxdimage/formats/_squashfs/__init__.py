@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lxdimage.formats._squashfs._file import spool
+from lxdimage.formats._seekable import spool
+from lxdimage.formats._squashfs._check import check_squashfs
 from lxdimage.formats._squashfs._members import SquashfsMember
 from lxdimage.formats._squashfs._reader import Order, Squashfs, open_squashfs, read_squashfs
 from lxdimage.formats._squashfs._superblock import (
@@ -22,6 +23,7 @@ __all__ = [
     "SquashfsMember",
     "Superblock",
     "WrittenSquashfs",
+    "check_squashfs",
     "check_superblock",
     "open_squashfs",
     "read_squashfs",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from lxdimage._chunks import Cursor
 from lxdimage.formats._squashfs._inodes import Directory
 from lxdimage.formats._squashfs._metadata import Metadata
+from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 
 __all__ = ["DirectoryEntry", "read_listing"]
 
@@ -33,43 +34,43 @@ class DirectoryEntry(NamedTuple):
     Attributes:
         name: One path component.
         reference: Where its inode is.
-        code: The inode's basic type, 1 to 7.
     """
 
     name: bytes
     reference: int
-    code: int
 
 
-def read_listing(metadata: Metadata, directory: Directory) -> Iterator[Sequence[DirectoryEntry]]:
+def read_listing(
+    metadata: Metadata, directory: Directory, refusals: Refusals
+) -> Iterator[Sequence[DirectoryEntry]]:
     """
     Yield the entries of *directory*, group by group, in the order of the listing.
 
     Args:
         metadata: The directory table.
         directory: Which directory.
+        refusals: Takes note of names that are not in order.
 
     Yields:
-        Entries whose names are proper path components, all different from each other.
+        Entries whose names are proper path components.
 
     Raises:
-        InvalidImageError: The listing leaves the table, or holds a name that no file can have, or one twice.
+        InvalidImageError: The listing leaves the table, or holds a name that no file can have.
     """
     size = directory.size - _EMPTY
     if size <= 0:
         return
     cursor = Cursor(metadata.chunks(directory.start, directory.offset, size))
     last = b""
-    ascending = True
     while cursor.offset < size:
         group = _read_group(metadata, directory, cursor, size)
         names = [entry.name for entry in group]
         _check_names(metadata, directory, names)
-        ascending = ascending and last < names[0] and all(map(operator.lt, names, names[1:]))
+        if not (last < names[0] and all(map(operator.lt, names, names[1:]))):
+            place = metadata.start + directory.start
+            refusals.add(Refusal.ORDER, f"{names[0]!r} to {names[-1]!r} after {last!r}", place)
         last = names[-1]
         yield group
-    if not ascending:
-        _check_unique(metadata, directory, size)
 
 
 def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: int) -> list[DirectoryEntry]:
@@ -85,10 +86,13 @@ def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: 
     group = []
     try:
         for _ in range(count + 1):
-            offset, _, code, length = _ENTRY.unpack_from(data, position)
+            offset, _, _, length = _ENTRY.unpack_from(data, position)
             position += _ENTRY.size
             end = position + length + 1
-            group.append(DirectoryEntry(data[position:end], base | offset, code))
+            if length >= _LONGEST_NAME:
+                message = f"expected a name of at most {_LONGEST_NAME} bytes, found {length + 1}"
+                raise metadata.damaged(message, directory.start)
+            group.append(DirectoryEntry(data[position:end], base | offset))
             position = end
     except struct.error:
         position = len(data) + 1
@@ -108,16 +112,4 @@ def _check_names(metadata: Metadata, directory: Directory, names: list[bytes]) -
         return
     bad = next(name for name in names if name in _FORBIDDEN or b"/" in name or b"\0" in name)
     message = f"expected a name that is one path component, found {bad!r}"
-    place = metadata.start + directory.start
-    raise metadata.file.damaged(message, place, "squashfs-name")
-
-
-def _check_unique(metadata: Metadata, directory: Directory, size: int) -> None:
-    """Read an unsorted listing again and check that no name is in it twice; a sorted one needs no such check."""
-    cursor = Cursor(metadata.chunks(directory.start, directory.offset, size))
-    seen: set[bytes] = set()
-    while cursor.offset < size:
-        for entry in _read_group(metadata, directory, cursor, size):
-            if entry.name in seen:
-                raise metadata.damaged(f"the name {entry.name!r} is twice in a directory", directory.start)
-            seen.add(entry.name)
+    raise metadata.file.damaged(message, metadata.start + directory.start, "squashfs-name")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 
-from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._codecs import Decoder, make_decoder
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._metadata import Metadata
+from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 from lxdimage.formats._squashfs._superblock import MISSING, SUPERBLOCK_SIZE, Superblock, read_superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 from lxdimage.formats._squashfs._xattrs import XattrTable, open_xattrs
 from lxdimage.limits import Limits
-from lxdimage.rules import diagnose
 
-__all__ = ["Tables", "check_layout", "check_numbers", "open_tables"]
+__all__ = ["Tables", "check_layout", "open_tables"]
 
 
 @attrs.frozen(kw_only=True)
@@ -92,13 +89,8 @@ def _exports(file: BlockFile, decode: Decoder, superblock: Superblock) -> Lookup
     return LookupTable(file, decode, name="export table", row="Q", place=place, count=count, limit=end)
 
 
-def check_layout(tables: Tables) -> Iterator[Diagnostic]:
-    """
-    Yield what ``unsquashfs`` refuses about the places and blocks of the tables although ``sqfs2tar`` takes it.
-
-    The index of each table must end where the next table begins, and no block may be stored in more bytes than it
-    holds.
-    """
+def check_layout(tables: Tables, refusals: Refusals) -> None:
+    """Note what ``unsquashfs`` refuses about the places and blocks of the tables."""
     superblock, present = tables.superblock, []
     if superblock.fragment_count:
         present.append(tables.fragments)
@@ -111,27 +103,17 @@ def check_layout(tables: Tables) -> Iterator[Diagnostic]:
             present.append(tables.xattrs.ids)
             starts.append(tables.xattrs.start)
         for table, after in zip(present, [*starts, superblock.used_bytes], strict=True):
-            yield from _check_table(tables.file, table, after)
+            _check_table(table, after, refusals)
     except InvalidImageError as error:
-        yield from (_refused(tables.file, found.message, found.offset) for found in error.diagnostics)
+        # Only the export table is opened here, which sqfs2tar does not read.
+        for found in error.diagnostics:
+            refusals.add(Refusal.PLACE, found.message, superblock.export_table)
 
 
-def _check_table(file: BlockFile, table: LookupTable, after: int) -> Iterator[Diagnostic]:
+def _check_table(table: LookupTable, after: int, refusals: Refusals) -> None:
     if table.end != after:
-        message = f"{table.name}: its index ends at byte {table.end}, what follows begins at byte {after}"
-        yield _refused(file, message, table.place)
+        message = f"{table.name} ends at byte {table.end}, what follows begins at byte {after}"
+        refusals.add(Refusal.PLACE, message, table.place)
     for place, stored, expected in table.expanded():
-        yield _refused(file, f"{table.name}: a block of {expected} bytes is stored in {stored}", place)
+        refusals.add(Refusal.BLOCK, f"{table.name}, {expected} bytes in {stored}", place)
         break
-
-
-def check_numbers(tables: Tables, highest: int) -> Iterator[Diagnostic]:
-    """Yield a finding when an inode has a number above the superblock's count: *highest* is the highest."""
-    count = tables.superblock.inode_count
-    if highest > count:
-        message = f"the superblock says {count} inodes, and one has the number {highest}"
-        yield _refused(tables.file, message, 4)
-
-
-def _refused(file: BlockFile, message: str, offset: int | None) -> Diagnostic:
-    return diagnose("squashfs-refused-layout", message, stage=Stage.CREATE, source=file.source, offset=offset)

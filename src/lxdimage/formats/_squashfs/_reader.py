@@ -14,7 +14,7 @@ from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._inodes import NOTHING, Directory, File, InodeTable
 from lxdimage.formats._squashfs._members import EntryReader, SquashfsMember
-from lxdimage.formats._squashfs._open import Tables, check_layout, check_numbers, open_tables
+from lxdimage.formats._squashfs._open import Tables, open_tables
 from lxdimage.formats._squashfs._pipeline import FragmentCache, Pipeline
 from lxdimage.formats._squashfs._walk import Found, Tree
 from lxdimage.formats._squashfs._workers import Workers
@@ -53,16 +53,14 @@ class Squashfs:
         inodes = InodeTable(tables.inodes)
         self._content = Content(tables.file, tables.superblock, tables.inodes, tables.fragments, limits)
         self._entries = EntryReader(inodes, tables.owners, tables.xattrs, self._content)
-        self._tree = Tree(tables.file, inodes, tables.directories, tables.superblock.root_inode, limits)
+        self._tree = Tree(tables, inodes, limits)
         self._workers = Workers(threads)
         self._fragments = FragmentCache(self._content, self._workers)
-        self._layout = tuple(check_layout(tables))
-        self._highest = self._tree.root.number
 
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
         """What ``unsquashfs`` refuses although it can be read; complete once all members were listed."""
-        return (*self._layout, *check_numbers(self._tables, self._highest))
+        return self._tree.refusals.findings
 
     def members(self, order: Order = Order.TREE) -> Iterator[SquashfsMember]:
         """
@@ -96,9 +94,7 @@ class Squashfs:
 
     def _walk(self) -> Iterator[Found]:
         yield Found(_ROOT, self._tree.root, None)
-        for found in self._tree.walk():
-            self._highest = max(self._highest, found.inode.number)
-            yield found
+        yield from self._tree.walk()
 
     def _member(self, found: Found) -> SquashfsMember:
         return SquashfsMember(found, self._entries, self._tables.inodes.start, self._chunks)

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lxdimage.formats._squashfs._directories import DirectoryEntry, read_listing
-from lxdimage.formats._squashfs._file import BlockFile
-from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable
-from lxdimage.formats._squashfs._metadata import Metadata
+from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable, Symlink
+from lxdimage.formats._squashfs._open import Tables, check_layout
+from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 from lxdimage.limits import Limits
 
 __all__ = ["Found", "Tree"]
 
 _LONGEST_PATH = 4096
-_BASIC_TYPES = 7
+_LONGEST_USABLE_NAME = 255
+_LONGEST_USABLE_TARGET = 4095
 
 
 class Found(NamedTuple):
@@ -38,16 +39,18 @@ class Tree:
 
     Attributes:
         root: The inode of the root directory.
+        refusals: What ``unsquashfs`` would refuse, as far as it was met.
     """
 
-    def __init__(
-        self, file: BlockFile, inodes: InodeTable, directories: Metadata, root: int, limits: Limits
-    ) -> None:
-        self._file = file
+    def __init__(self, tables: Tables, inodes: InodeTable, limits: Limits) -> None:
+        self._file = tables.file
         self._inodes = inodes
-        self._directories = directories
+        self._directories = directories = tables.directories
+        self._count = tables.superblock.inode_count
         self._limits = limits
-        self.root = inodes.read(root)
+        self.refusals = Refusals(tables.file)
+        check_layout(tables, self.refusals)
+        self.root = inodes.read(tables.superblock.root_inode)
         if not isinstance(self.root.body, Directory):
             raise directories.damaged(f"expected the root to be a directory, found type {self.root.code}", 0)
         self._top = self.root.body
@@ -63,6 +66,7 @@ class Tree:
         seen = {self.root.number}
         links: dict[int, bytes] = {}
         count = 0
+        self._check_refusals(b"", self.root)
         stack = [(b"", self._entries(self._top))]
         while stack:
             parent, entries = stack[-1]
@@ -70,10 +74,11 @@ class Tree:
             if entry is None:
                 stack.pop()
                 continue
-            inode = self._inode(entry)
+            inode = self._inodes.read(entry.reference)
             path = parent + entry.name
             count += 1
             self._check_limits(count, path)
+            self._check_refusals(entry.name, inode)
             match inode.body:
                 case Directory() as body:
                     self._check_loop(seen, inode, path)
@@ -95,19 +100,12 @@ class Tree:
             found = next((e for e in self._entries(inode.body) if e.name == component), None)
             if found is None:
                 return None
-            inode = self._inode(found)
+            inode = self._inodes.read(found.reference)
         return inode
 
     def _entries(self, directory: Directory) -> Iterator[DirectoryEntry]:
-        for group in read_listing(self._directories, directory):
+        for group in read_listing(self._directories, directory, self.refusals):
             yield from group
-
-    def _inode(self, entry: DirectoryEntry) -> Inode:
-        inode = self._inodes.read(entry.reference)
-        if (inode.code - 1) % _BASIC_TYPES + 1 != entry.code:
-            message = f"expected an inode of type {entry.code} for {entry.name!r}, found {inode.code}"
-            raise self._file.damaged(f"directory table: {message}", self._directories.start)
-        return inode
 
     def _check_loop(self, seen: set[int], inode: Inode, path: bytes) -> None:
         if inode.number in seen:
@@ -120,3 +118,12 @@ class Tree:
             raise self._file.exceeded(f"more than {self._limits.members} names")
         if len(path) > _LONGEST_PATH:
             raise self._file.exceeded(f"a path of {len(path)} bytes, more than {_LONGEST_PATH}")
+
+    def _check_refusals(self, name: bytes, inode: Inode) -> None:
+        place = self._directories.start
+        if not 0 < inode.number <= self._count:
+            self.refusals.add(Refusal.NUMBER, f"{inode.number} of {self._count}", place)
+        if len(name) > _LONGEST_USABLE_NAME:
+            self.refusals.add(Refusal.NAME, f"{len(name)} bytes, {name[:40]!r}...", place)
+        if isinstance(inode.body, Symlink) and inode.body.size > _LONGEST_USABLE_TARGET:
+            self.refusals.add(Refusal.TARGET, f"{inode.body.size} bytes, {name!r}", place)

@@ -57,6 +57,8 @@ class Cursor:
 
     def skip_blanks(self) -> str:
         """Move behind spaces and tabs and return them."""
+        if self.chars[self.pos] not in " \t":
+            return ""
         blanks = BLANKS.match(self.chars, self.pos)
         assert blanks
         self.pos = blanks.end()

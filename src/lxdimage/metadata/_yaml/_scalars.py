@@ -60,6 +60,7 @@ def scan_plain(cursor: Cursor, runs: re.Pattern[str], indent: int, *, flow: bool
         parts += (folded or "", run[0])
         folded = None
         end = cursor.pos = run.end()
+        cursor.need(2)
         cursor.skip_blanks()
         if cursor.chars[cursor.pos] not in BREAKS:
             break

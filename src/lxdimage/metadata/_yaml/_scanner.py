@@ -23,6 +23,7 @@ __all__ = ["Scanner"]
 
 _MAX_DEPTH = 10_000
 _SPACES = re.compile(" *+")
+_SKIPPED = BREAKS | frozenset(" \t#")
 _BEFORE_FLOW_ITEM = (Kind.FLOW_ENTRY, Kind.FLOW_SEQUENCE_START)
 
 
@@ -90,7 +91,7 @@ class Scanner:
         chars = cursor.chars
         if cursor.pos == 0 and chars[0] == "\ufeff":
             cursor.pos = 1
-        while True:
+        while chars[cursor.pos] in _SKIPPED:
             if self._flow_level or not self._key_allowed:
                 cursor.skip_blanks()
             else:

@@ -90,7 +90,7 @@ def linebreaks(value: Value, _param: Value, call: FilterCall) -> Value:
 
 
 def _paragraphs(lines: list[str]) -> Iterator[str]:
-    """Yield the pieces: a blank line opens a paragraph too, and leaves it open."""
+    """Yield the pieces: a blank line opens a paragraph too and leaves it open, as does the last line."""
     is_blank = [not trim_space(line) for line in lines]
     is_open = False
     for index, line in enumerate(lines):
@@ -103,8 +103,7 @@ def _paragraphs(lines: list[str]) -> Iterator[str]:
             is_open = False
         else:
             yield "<br />"
-    if is_open:
-        yield "</p>"
+    yield "</p>"
 
 
 # -- removing tags

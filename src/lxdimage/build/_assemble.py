@@ -1,0 +1,236 @@
+"""
+Putting an image together: the head in front, the root behind it, in one pass over the source.
+
+Where the source keeps what belongs in front behind its root, as ``lxc publish`` does with templates, the root's
+compressed bytes wait in a file without a name until the head is known.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
+
+import attrs
+
+from lxdimage._chunks import READ_SIZE, Chunks
+from lxdimage.archive import Entry, EntryType
+from lxdimage.archive._copy import dump_member  # noqa: F401
+from lxdimage.archive._write import Item, dump_global, write_archive
+from lxdimage.build._head import Head
+from lxdimage.build._parts import (
+    ROOT,
+    Control,
+    Disk,
+    Part,
+    Root,
+    RootFile,
+    RootTar,
+    Shared,
+    control_item,
+    entry_item,
+    expanded,
+    no_root,
+    root_item,
+)
+from lxdimage.compression import Compression, encode
+from lxdimage.diagnostics import Diagnostic
+from lxdimage.formats import ImageType, Layout
+from lxdimage.formats._squashfs import write_squashfs
+from lxdimage.formats._write import OutputFile, OutputFiles
+from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
+
+__all__ = ["Assembly", "Form"]
+
+
+@attrs.frozen(kw_only=True)
+class Form:
+    """
+    How an image is written.
+
+    Attributes:
+        layout: One file, or two.
+        compression: Of the tars in it; SquashFS makes one of the whole image.
+        squashfs: Whether the root of a split image is a SquashFS.
+        level: Speed against size, by the format's own scale; its default unless given.
+        threads: At most so many threads compress.
+        keep_names: Leave the spelling of names alone.
+    """
+
+    layout: Layout
+    compression: Compression
+    squashfs: bool = False
+    level: int | None = None
+    threads: int | None = None
+    keep_names: bool = False
+
+
+class Assembly:
+    """
+    Writes one image.
+
+    Attributes:
+        notes: What had to be decided or left out.
+    """
+
+    def __init__(self, form: Form, head: Head, outputs: OutputFiles, *, source: str, limits: Limits) -> None:
+        self.notes: list[Diagnostic] = []
+        self._form = form
+        self._head = head
+        self._outputs = outputs
+        self._source = source
+        self._limits = limits
+
+    def write(self, parts: Iterator[Part]) -> ImageType:
+        """
+        Write all *parts* and say what they make.
+
+        Raises:
+            LXDImageError: They are no image, or one that cannot be written like this.
+            OSError: A file cannot be read or written.
+        """
+        first = self._head.collect(parts)
+        if first is None:
+            raise no_root(self._source)
+        whole: Iterator[Part] = chain(filter(None, [self._head.shared]), [first], parts)
+        if self._form.layout is Layout.SPLIT:
+            self._write_split(first, whole)
+        elif self._form.compression is Compression.SQUASHFS:
+            self._squashfs(self._outputs.files[0], self._whole_squashfs(whole))
+        else:
+            self._write_unified(whole)
+        self.notes[:0] = self._head.notes
+        match first:
+            case Disk():
+                return ImageType.VIRTUAL_MACHINE
+            case RootFile(_, kind):
+                return kind
+            case _:
+                return ImageType.CONTAINER
+
+    def _encode(self, chunks: Chunks) -> Chunks:
+        form = self._form
+        return encode(form.compression, chunks, level=form.level, threads=form.threads)
+
+    # ---- one file -----------------------------------------------------------------------------------------------
+
+    def _write_unified(self, parts: Iterator[Part]) -> None:
+        (file,) = self._outputs.files
+        if self._head.complete:
+            root = write_archive(self._items(parts, ROOT, late=True))
+            self._join(file, root)
+            return
+        with _spool(file) as spool:
+            packed = self._encode if self._form.compression.appends else iter
+            spool.writelines(packed(write_archive(self._items(parts, ROOT))))
+            spool.seek(0)
+            self._join(file, iter(lambda: spool.read(READ_SIZE), b""), packed=self._form.compression.appends)
+
+    def _join(self, file: OutputFile, root: Chunks, *, packed: bool = False) -> None:
+        """Write the head, as a stream of its own where the format has that, and the root behind it."""
+        if self._form.compression.appends:
+            file.write_all(self._encode(self._head.chunks()))
+            file.write_all(root if packed else self._encode(root))
+        else:
+            file.write_all(self._encode(chain(self._head.chunks(), root)))
+
+    def _items(self, parts: Iterator[Part], prefix: bytes, *, late: bool = False) -> Iterator[Item]:
+        """
+        Yield the root for `write_archive`.
+
+        Args:
+            parts: The root, and what comes behind it.
+            prefix: What its names are to begin with.
+            late: Whether what does not belong to it stays behind it; it goes to the head otherwise.
+        """
+        kept = None if self._form.keep_names else prefix
+        for part in parts:
+            match part:
+                case Root(member=member):
+                    if member.type is EntryType.SOCKET:
+                        self._skip_socket(part)
+                    else:
+                        yield root_item(part, kept)
+                case Control(path, member):
+                    if not late:
+                        self._head.add(part)
+                    elif self._head.takes(path):
+                        yield control_item(path, member, keep=self._form.keep_names)
+                    elif path == b"metadata.yaml":
+                        self._head.add(part)  # which leaves it out and says so
+                case Disk(member):
+                    yield control_item(b"rootfs.img", member, keep=self._form.keep_names)
+                case Shared(records):
+                    yield dump_global(records), ()
+                case RootTar() | RootFile():
+                    raise AssertionError(part)  # these are for two files
+
+    def _skip_socket(self, root: Root) -> None:
+        path = os.fsdecode(root.path)
+        self.notes.append(diagnose("socket-skipped", f"{path!r} is a socket, which no image holds"))
+
+    # ---- two files ----------------------------------------------------------------------------------------------
+
+    def _write_split(self, first: Part, parts: Iterator[Part]) -> None:
+        metadata, root = self._outputs.files
+        early = self._head.complete
+        if early:
+            metadata.write_all(self._metadata_file())
+        count = self._head.count
+        match first:
+            case RootFile(chunks):
+                root.write_all(chunks)
+            case RootTar(chunks):
+                root.write_all(self._encode(chunks))
+            case Disk(member):
+                root.write_all(expanded(member, self._limits, self._source))
+                self._late(parts)
+            case _ if self._form.squashfs:
+                self._squashfs(root, self._entries(parts, b""))
+            case _:
+                root.write_all(self._encode(write_archive(self._items(parts, b""))))
+        if not early:
+            metadata.write_all(self._metadata_file())
+        elif self._head.count != count:
+            with metadata.random_access() as stream:
+                stream.truncate(0)
+                stream.seek(0)
+                stream.writelines(self._metadata_file())
+
+    def _metadata_file(self) -> Chunks:
+        return self._encode(write_archive(self._head.items()))
+
+    def _late(self, parts: Iterator[Part]) -> None:
+        for part in parts:
+            if isinstance(part, Control):
+                self._head.add(part)
+
+    # ---- SquashFS -----------------------------------------------------------------------------------------------
+
+    def _squashfs(self, file: OutputFile, members: Iterator[tuple[Entry, Chunks]]) -> None:
+        with file.random_access() as stream:
+            made = write_squashfs(members, stream, level=self._form.level, threads=self._form.threads)
+        self.notes.extend(made.diagnostics)
+
+    def _entries(self, parts: Iterator[Part], prefix: bytes) -> Iterator[tuple[Entry, Chunks]]:
+        for part in parts:
+            match part:
+                case Root(member=member):
+                    expanded(member, self._limits, self._source)
+                    yield entry_item(part, prefix)
+                case Control():
+                    self._head.add(part)
+                case _:
+                    pass
+
+    def _whole_squashfs(self, parts: Iterator[Part]) -> Iterator[tuple[Entry, Chunks]]:
+        yield from self._entries(parts, ROOT)
+
+
+def _spool(file: OutputFile) -> BinaryIO:
+    """Return a file without a name beside the output, where there is room for as much again."""
+    directory = os.path.dirname(os.path.realpath(file.path))
+    return tempfile.TemporaryFile(dir=directory if os.path.isdir(directory) else None)  # type: ignore[return-value]

@@ -1,0 +1,226 @@
+"""
+What stands beside the root of an image: metadata.yaml, the templates, and whatever else was put there.
+
+It is collected until the root begins, changed as asked, and written in front of the root, the metadata first: so
+whoever opens the image finds it at once (image format, section 14).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import BinaryIO, cast
+
+import attrs
+
+from lxdimage._chunks import READ_SIZE, Chunks, peek
+from lxdimage.archive import Entry, EntryType, Member, TarMember
+from lxdimage.archive._write import END_OF_ARCHIVE, Item, write_archive
+from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootTar, Shared, control_item
+from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.errors import InvalidImageError, InvalidMetadataError
+from lxdimage.formats import METADATA_SIZE
+from lxdimage.metadata import Metadata, check_documents, dump_metadata
+from lxdimage.rules import diagnose
+from lxdimage.targets import Target
+
+__all__ = ["Head", "Revision"]
+
+_METADATA = b"metadata.yaml"
+_TEMPLATES = b"templates/"
+_IN_MEMORY = 8 << 20
+
+
+def _same(metadata: Metadata) -> Metadata:
+    return metadata
+
+
+@attrs.frozen(kw_only=True)
+class Revision:
+    """
+    What is to change beside the root.
+
+    Attributes:
+        metadata: Returns the new metadata for the old; the file is rewritten only when they differ.
+        fallback: The metadata of an image that has none.
+        templates: New content of templates by name, None for those that are to go.
+        target: The daemon that the image is meant for.
+    """
+
+    metadata: Callable[[Metadata], Metadata] = _same
+    fallback: Metadata | None = None
+    templates: Mapping[str, bytes | None] = attrs.field(factory=lambda: MappingProxyType({}))
+    target: Target = Target.LXD
+
+
+class Head:
+    """
+    Everything beside the root, in the order in which it will be written.
+
+    Attributes:
+        shared: What holds for all members of the root, from global headers before it.
+        notes: What had to be decided.
+    """
+
+    def __init__(self, revision: Revision, source: str, *, keep_names: bool = False) -> None:
+        """
+        Args:
+            revision: What is to change.
+            source: The file with metadata.yaml, for findings.
+            keep_names: Leave the spelling of names alone.
+        """
+        self.shared: Shared | None = None
+        self.notes: list[Diagnostic] = []
+        self._revision = revision
+        self._source = source
+        self._keep = keep_names
+        self._texts: list[bytes] = []
+        self._found: Entry | None = None  # metadata.yaml as it was
+        self._item: Item | None = None
+        self._metadata: Metadata | None = None
+        self._seen: set[bytes] = set()
+        self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))
+        self._replaced = frozenset(_TEMPLATES + os.fsencode(name) for name in revision.templates)
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        self._spool.close()
+
+    # ---- collecting ---------------------------------------------------------------------------------------------
+
+    def collect(self, parts: Iterator[Part]) -> Root | Disk | RootTar | RootFile | None:
+        """Take parts up to the first one of the root and return that; None when there is none."""
+        for part in parts:
+            match part:
+                case Control():
+                    self.add(part)
+                case Shared():
+                    self.shared = part
+                case _:
+                    return part
+        return None
+
+    def add(self, control: Control) -> None:
+        """
+        Take in a member.
+
+        Raises:
+            InvalidImageError: It is a metadata.yaml that is no file.
+        """
+        path, member = control
+        if path == _METADATA:
+            self._add_metadata(member)
+        elif self.takes(path):
+            item = control_item(path, member, keep=self._keep)
+            self._spool.seek(0, os.SEEK_END)
+            self._spool.writelines(_without_end(write_archive([item])))
+
+    def takes(self, path: bytes) -> bool:
+        """Tell whether a member beside the root stays, and take note that it is there."""
+        self._seen.add(path)
+        return path not in self._replaced and path != _METADATA
+
+    def _add_metadata(self, member: Member) -> None:
+        if self._metadata is not None:
+            text = "a further 'metadata.yaml' behind the beginning of the root was left out"
+            self.notes.append(diagnose("metadata-after-root", text, source=self._source))
+            return
+        if member.type is not EntryType.FILE:
+            text = f"'metadata.yaml' is a {member.type.name.lower().replace('_', ' ')}"
+            raise InvalidImageError(diagnose("metadata-not-regular", text, source=self._source))
+        self._found = entry = attrs.evolve(member.entry, path=_METADATA.decode(), data=None)
+        plain = isinstance(member, TarMember) and member.flag in b"0\0" and member.sparse is None
+        head = control_item(_METADATA, member, keep=self._keep)[0] if plain else entry
+        text, _ = peek(member.chunks(), METADATA_SIZE + 1)
+        self._texts.append(text)
+        self._item = (head, (text,))
+
+    # ---- deciding -----------------------------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Whether the metadata is known, and every template that it names: nothing needed is still to come."""
+        if not self._texts:
+            return False
+        names = {os.fsencode(rule.template) for rule in self.metadata.templates.values() if not rule.null}
+        return all(_TEMPLATES + name in self._seen or _TEMPLATES + name in self._replaced for name in names)
+
+    @property
+    def metadata(self) -> Metadata:
+        """
+        The metadata that is written.
+
+        Raises:
+            InvalidMetadataError: There is none, or the target cannot use it.
+        """
+        if self._metadata is None:
+            self._metadata = self._settle()
+        return self._metadata
+
+    def _settle(self) -> Metadata:
+        """Decide about metadata.yaml: as it was, or written anew where it was changed or there were several."""
+        old = self._read()
+        new = self._revision.metadata(old)
+        if len(self._texts) > 1:
+            text = f"{len(self._texts)} members are 'metadata.yaml'; one with what they say together takes their place"
+            self.notes.append(diagnose("metadata-merged", text, source=self._source))
+        if new != old or len(self._texts) != 1:
+            self._item = self._dumped(new)
+        return new
+
+    def _read(self) -> Metadata:
+        if not self._texts:
+            if self._revision.fallback is not None:
+                return self._revision.fallback
+            text = "no member is called 'metadata.yaml'"
+            raise InvalidMetadataError(diagnose("metadata-missing", text, source=self._source))
+        name = f"{self._source}:{_METADATA.decode()}"
+        checked = check_documents(self._texts, name=name, target=self._revision.target)
+        refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
+        if checked.metadata is None or refusals:
+            raise InvalidMetadataError(*refusals)
+        return checked.metadata
+
+    def _dumped(self, metadata: Metadata) -> Item:
+        text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
+        created = max(0, metadata.creation_timestamp) * 1_000_000_000
+        mtime = self._found.mtime_ns if self._found else created
+        entry = Entry(path=_METADATA.decode(), type=EntryType.FILE, size=len(text), mtime_ns=mtime)
+        return entry, (text,)
+
+    # ---- writing ------------------------------------------------------------------------------------------------
+
+    def items(self) -> Iterator[Item]:
+        """Yield everything for `write_archive`, the metadata first."""
+        metadata = self.metadata
+        assert self._item is not None
+        yield self._item
+        self._spool.seek(0)
+        yield b"", iter(lambda: self._spool.read(READ_SIZE), b"")
+        yield from self._new_templates(max(0, metadata.creation_timestamp) * 1_000_000_000)
+
+    def _new_templates(self, mtime: int) -> Iterator[Item]:
+        added = {name: text for name, text in self._revision.templates.items() if text is not None}
+        if added and b"templates" not in self._seen:
+            yield Entry(path="templates/", type=EntryType.DIRECTORY, mode=0o755, mtime_ns=mtime), ()
+        for name in sorted(added):
+            text = added[name]
+            path = f"{_TEMPLATES.decode()}{name}"
+            yield Entry(path=path, type=EntryType.FILE, size=len(text), mtime_ns=mtime), (text,)
+
+    def chunks(self) -> Chunks:
+        """Yield the beginning of a tar that the root may follow."""
+        return _without_end(write_archive(self.items()))
+
+
+def _without_end(chunks: Iterable[bytes]) -> Chunks:
+    """Yield a tar without the blocks at its end."""
+    held = b""
+    size = len(END_OF_ARCHIVE)
+    for chunk in chunks:
+        held += chunk
+        if len(held) > size:
+            yield held[:-size]
+            held = held[-size:]

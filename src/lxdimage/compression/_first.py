@@ -1,0 +1,120 @@
+"""
+The first of several streams that make one compressed file together.
+
+gzip members, bzip2 and xz streams and Zstandard frames may follow each other.  An image whose metadata is such a
+stream of its own can be edited without touching the rest (see `Compression.appends`).
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from lxdimage._chunks import Cursor
+from lxdimage.compression._detect import Compression
+from lxdimage.compression._zstd import decode_zstd, frame_parts
+from lxdimage.errors import InvalidImageError
+from lxdimage.limits import Limits
+
+__all__ = ["take_first"]
+
+_INPUT = 1 << 14
+
+
+class _Decoder(Protocol):
+    """What `bz2` and `lzma` have, and `zlib` nearly."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, size: int, /) -> bytes: ...
+
+
+class _Inflater:
+    """`zlib.decompressobj` for one gzip member in the shape of `_Decoder`."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, size: int, /) -> bytes:
+        return self._stream.decompress(self._stream.unconsumed_tail + data, size)
+
+
+def take_first(compression: Compression, cursor: Cursor, *, size: int, limits: Limits) -> bytes | None:
+    """
+    Take the first stream off *cursor* and return its content.
+
+    Args:
+        compression: How the file is compressed.
+        cursor: The file from its beginning.
+        size: The most bytes that the content, or the stream itself, may have.
+        limits: Bounds on the memory of the decoder.
+
+    Returns:
+        The content; None, and nothing taken, where it is larger, damaged, or the only stream by design.
+    """
+    if compression is Compression.ZSTD:
+        return _take_frame(cursor, size, limits)
+    make = _DECODERS.get(compression)
+    return make and _take_stream(make(limits), cursor, size)
+
+
+_DECODERS: dict[Compression, Callable[[Limits], _Decoder]] = {
+    Compression.GZIP: lambda _: _Inflater(),
+    Compression.BZIP2: lambda _: bz2.BZ2Decompressor(),
+    Compression.XZ: lambda limits: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=limits.window),
+}
+
+
+def _take_stream(decoder: _Decoder, cursor: Cursor, size: int) -> bytes | None:
+    taken = bytearray()
+    content = bytearray()
+    try:
+        while not decoder.eof and len(content) <= size and len(taken) <= size:
+            data = cursor.take_any(_INPUT)
+            taken += data
+            content += decoder.decompress(data, size + 1 - len(content))
+            if not data:
+                break
+    except (zlib.error, OSError, lzma.LZMAError):  # the last two of bz2 and lzma
+        content.clear()
+    if not decoder.eof or len(content) > size:
+        cursor.give_back(bytes(taken))
+        return None
+    cursor.give_back(decoder.unused_data)
+    return bytes(content)
+
+
+def _take_frame(cursor: Cursor, size: int, limits: Limits) -> bytes | None:
+    taken = bytearray()
+    for part in frame_parts(cursor):
+        taken += part
+        if len(taken) > size:
+            break
+    else:
+        content = bytearray()
+        try:
+            for piece in decode_zstd(Cursor(iter((bytes(taken),))), limits):
+                content += piece
+                if len(content) > size:
+                    break
+            else:
+                return bytes(content)
+        except InvalidImageError:
+            pass
+    cursor.give_back(bytes(taken))
+    return None
