@@ -59,7 +59,8 @@ class TreeOptions:
     How a directory becomes members.
 
     Attributes:
-        prefix: What precedes all paths, with a slash at its end; the top directory itself is then a member, too.
+        prefix: What precedes all paths, with a slash at its end.
+        top: The path of the top directory itself; without one it is no member.
         latest: Later times become this one, in seconds since 1970.
         excluded: Tells whether a path below the top is left out; that of a directory ends in a slash.
         map_owner: Maps the owners of all files.
@@ -68,6 +69,7 @@ class TreeOptions:
     """
 
     prefix: str = ""
+    top: str = ""
     latest: int | None = None
     excluded: Callable[[str], bool] | None = None
     map_owner: MapOwner | None = None
@@ -136,8 +138,8 @@ class _Walk:
         directories, excluded = self._open_directories, self._options.excluded
         try:
             top = self._enter(os.open(self._top, _LIST), "")
-            if self._options.prefix:
-                yield top, ()
+            if self._options.top:
+                yield attrs.evolve(top, path=self._options.top), ()
             while directories:
                 directory = directories[-1]
                 child = next(directory.children, None)
@@ -294,8 +296,7 @@ class _Walk:
             try:
                 uid, gid = options.map_owner(uid, gid)
             except LookupError as error:
-                text = f"the owner of {path!r}, {uid}:{gid}, is outside the id map"
-                raise BuildError(diagnose("owner-outside-map", text, source=self._top)) from error
+                raise self._unmapped(path, f"its owner is {uid}:{gid}") from error
         device = None
         if kind is EntryType.CHARACTER_DEVICE or kind is EntryType.BLOCK_DEVICE:
             device = os.major(status.st_rdev), os.minor(status.st_rdev)
@@ -335,7 +336,12 @@ class _Walk:
             if error.errno == errno.ENODATA:
                 raise self._changed(path, "lost an extended attribute") from error
             raise self._failed(error, path) from error
-        return self._options.map_xattrs(found) if found and self._options.map_xattrs else found
+        if not found or self._options.map_xattrs is None:
+            return found
+        try:
+            return self._options.map_xattrs(found)
+        except LookupError as error:
+            raise self._unmapped(path, f"its extended attributes name the id {error}") from error
 
     # ---- failures ------------------------------------------------------------------------------------------------
 
@@ -361,6 +367,10 @@ class _Walk:
 
     def _changed(self, path: str, what: str) -> BuildError:
         return BuildError(diagnose("file-changed", f"{path!r} {what} while it was read", source=self._top))
+
+    def _unmapped(self, path: str, what: str) -> BuildError:
+        text = f"{path!r} is outside the id map: {what}"
+        return BuildError(diagnose("unmapped-owner", text, source=self._top))
 
     def _resized(self, path: str, size: int, found: int) -> BuildError:
         now = f"more than {size}" if found > size else f"only {found}"

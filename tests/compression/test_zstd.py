@@ -11,7 +11,7 @@ from lxdimage.compression import Compression
 from lxdimage.compression._zstd import _Frames
 from lxdimage.errors import LimitExceededError, TruncatedImageError, UnsupportedFormatError
 from lxdimage.limits import Limits
-from streams import CONTENT, Outcome, corpus, cut, flipped, outcome
+from streams import CONTENT, Outcome, Stream, corpus, cut, flipped, outcome
 
 MIB = 1 << 20
 FRAME = zstandard.ZstdCompressor(write_checksum=True).compress(CONTENT)
@@ -44,10 +44,8 @@ def test_frames_decode_to_their_content(data: bytes, expected: bytes) -> None:
 @pytest.mark.parametrize("data", [FRAME + SKIPPABLE[:-1], FRAME + SKIPPABLE[:6], FRAME * 2 + FRAME[:3]])
 def test_a_frame_that_is_cut_is_told_behind_good_ones(data: bytes) -> None:
     found = outcome(Compression.ZSTD, [data])
-    assert (TruncatedImageError, f"at byte {len(data)} ") == (
-        found.error,
-        found.message[-41:][: len(str(len(data))) + 9],
-    )
+    assert found.error is TruncatedImageError
+    assert f"at byte {len(data)} " in found.message
 
 
 @pytest.mark.parametrize(
@@ -60,24 +58,21 @@ def test_garbage_does_not_reach_the_decoder(tail: bytes) -> None:
     assert f"at byte {len(FRAME)} " in found.message
 
 
-@pytest.mark.parametrize("data", [_window(27, 1), _window(31), _window(41)])
-def test_a_window_that_zstd_refuses_is_refused(data: bytes) -> None:
+def _frame_of_window(exponent: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters(window_log=exponent)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return stream.compress(bytes(3 * MIB)) + stream.flush()
+
+
+def test_a_window_that_zstd_refuses_is_refused() -> None:
     """Even where limits allow it: no daemon could unpack the image."""
-    data = data[:-3] + b"" + data[-3:]
-    large = zstandard.ZstdCompressor(
-        compression_params=zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=False)
-    ).compressobj()
-    frame = large.compress(bytes(3 * MIB)) + large.flush()
-    found = outcome(Compression.ZSTD, [frame], limits=Limits(window=1 << 30))
+    found = outcome(Compression.ZSTD, [_frame_of_window(28)], limits=Limits(window=1 << 30))
     assert (b"", UnsupportedFormatError, ("unsupported-stream",)) == (found.content, found.error, found.codes)
     assert "window of more than 128 MiB" in found.message
 
 
 def test_a_window_beyond_the_limit_is_refused() -> None:
-    large = zstandard.ZstdCompressor(
-        compression_params=zstandard.ZstdCompressionParameters(window_log=24)
-    ).compressobj()
-    frame = large.compress(bytes(3 * MIB)) + large.flush()
+    frame = _frame_of_window(24)
     found = outcome(Compression.ZSTD, [frame], limits=Limits(window=MIB))
     assert (LimitExceededError, ("decompression-limit",)) == (found.error, found.codes)
     assert Outcome(bytes(3 * MIB)) == outcome(Compression.ZSTD, [frame])
@@ -107,9 +102,8 @@ def test_a_failed_call_takes_its_output_along() -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
-def test_frames_are_followed_to_their_end(stream: object) -> None:
-    data = next(item.data for item in STREAMS if item is stream)
-    frames = _Frames()
+def test_frames_are_followed_to_their_end(stream: Stream) -> None:
+    data, frames = stream.data, _Frames()
     position = 0
     while position < len(data):
         assert position == 0 or frames.within
@@ -119,23 +113,12 @@ def test_frames_are_followed_to_their_end(stream: object) -> None:
     assert not frames.within
 
 
-@given(st.lists(st.sampled_from([FRAME, SKIPPABLE]), max_size=4), st.integers(1, 40), st.binary(max_size=10))
+@given(st.lists(st.sampled_from([FRAME, SKIPPABLE]), max_size=4), st.integers(4, 300), st.binary(max_size=10))
 def test_following_does_not_depend_on_pieces(parts: list[bytes], size: int, garbage: bytes) -> None:
     good = b"".join(parts)
     data = good + b"#" + garbage
-    frames = _Frames()
-    known = position = 0
-    while position < len(data):
-        piece = data[position : position + size]
-        known = frames.feed(piece)
-        if known == 0 and len(piece) >= min(4, len(data) - position):
-            break
+    frames, position = _Frames(), 0
+    while known := frames.feed(data[position : position + size]):
         position += known
-        if known < len(piece):
-            size = max(size, 4)
-            if known == 0:
-                break
+    assert len(good) == position
     assert not frames.within
-    assert position <= len(good)
-    if size >= 4:
-        assert len(good) == position

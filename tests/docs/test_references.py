@@ -67,3 +67,10 @@ def test_every_rule_explains_itself() -> None:
         or len(rule.explanation.split()) < 10
     ]
     assert poor == []
+
+
+def test_every_public_name_is_in_the_reference_and_vice_versa() -> None:
+    """The reference names what can be imported from the package, and nothing else."""
+    page = (DOCS / "reference/api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\.\. auto\w+:: lxdimage\.(\w+)$", page, re.MULTILINE))
+    assert documented == set(lxdimage.__all__)

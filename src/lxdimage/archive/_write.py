@@ -36,7 +36,7 @@ _MAX_SIZE = _MAX_TIME = 0o77777777777
 _NANO = 1_000_000_000
 
 
-def write_archive(items: Iterable[Item], *, fractions: bool = False) -> Chunks:
+def write_archive(items: Iterable[Item], *, fractions: bool = False, end: bool = True) -> Chunks:
     """
     Yield a tar with *items*.
 
@@ -44,6 +44,7 @@ def write_archive(items: Iterable[Item], *, fractions: bool = False) -> Chunks:
         items: Entries with their content, holes as zeros or as `SparseContent`.  Where the blocks of headers stand
             instead of an entry they are copied as they are, and so is the content.
         fractions: Keep the fractions of a second of modification times, which costs each member a PAX header.
+        end: Write the blocks that end the archive; without them more members may follow.
 
     Yields:
         The archive.
@@ -83,8 +84,10 @@ def write_archive(items: Iterable[Item], *, fractions: bool = False) -> Chunks:
         if pending >= _FLUSH:
             yield from _flushed(parts)
             pending = 0
-    append(END_OF_ARCHIVE)
-    yield b"".join(parts)
+    if end:
+        append(END_OF_ARCHIVE)
+    if parts:
+        yield b"".join(parts)
 
 
 def _flushed(parts: list[bytes]) -> Chunks:

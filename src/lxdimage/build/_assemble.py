@@ -11,13 +11,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO
+from pathlib import Path
 
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage.archive import Entry, EntryType
-from lxdimage.archive._copy import dump_member  # noqa: F401
 from lxdimage.archive._write import Item, dump_global, write_archive
 from lxdimage.build._head import Head
 from lxdimage.build._parts import (
@@ -53,9 +52,9 @@ class Form:
 
     Attributes:
         layout: One file, or two.
-        compression: Of the tars in it; SquashFS makes one of the whole image.
+        compression: Of the tars in it.
         squashfs: Whether the root of a split image is a SquashFS.
-        level: Speed against size, by the format's own scale; its default unless given.
+        level: Speed against size of the root, by the format's own scale; its default unless given.
         threads: At most so many threads compress.
         keep_names: Leave the spelling of names alone.
     """
@@ -76,13 +75,25 @@ class Assembly:
         notes: What had to be decided or left out.
     """
 
-    def __init__(self, form: Form, head: Head, outputs: OutputFiles, *, source: str, limits: Limits) -> None:
+    def __init__(
+        self, form: Form, head: Head, outputs: OutputFiles, *, source: str, limits: Limits, room: Path | None
+    ) -> None:
+        """
+        Args:
+            form: How the image is written.
+            head: What stands in front.
+            outputs: The files.
+            source: What it is made of, for findings.
+            limits: Bounds on what an untrusted source may use.
+            room: The directory of the output, where a root may have to wait.
+        """
         self.notes: list[Diagnostic] = []
         self._form = form
         self._head = head
         self._outputs = outputs
         self._source = source
         self._limits = limits
+        self._room = room
 
     def write(self, parts: Iterator[Part]) -> ImageType:
         """
@@ -98,8 +109,6 @@ class Assembly:
         whole: Iterator[Part] = chain(filter(None, [self._head.shared]), [first], parts)
         if self._form.layout is Layout.SPLIT:
             self._write_split(first, whole)
-        elif self._form.compression is Compression.SQUASHFS:
-            self._squashfs(self._outputs.files[0], self._whole_squashfs(whole))
         else:
             self._write_unified(whole)
         self.notes[:0] = self._head.notes
@@ -123,7 +132,7 @@ class Assembly:
             root = write_archive(self._items(parts, ROOT, late=True))
             self._join(file, root)
             return
-        with _spool(file) as spool:
+        with tempfile.TemporaryFile(dir=self._room) as spool:
             packed = self._encode if self._form.compression.appends else iter
             spool.writelines(packed(write_archive(self._items(parts, ROOT))))
             spool.seek(0)
@@ -189,7 +198,7 @@ class Assembly:
                 root.write_all(expanded(member, self._limits, self._source))
                 self._late(parts)
             case _ if self._form.squashfs:
-                self._squashfs(root, self._entries(parts, b""))
+                self._squashfs(root, self._entries(parts))
             case _:
                 root.write_all(self._encode(write_archive(self._items(parts, b""))))
         if not early:
@@ -201,7 +210,8 @@ class Assembly:
                 stream.writelines(self._metadata_file())
 
     def _metadata_file(self) -> Chunks:
-        return self._encode(write_archive(self._head.items()))
+        level = None if self._form.squashfs else self._form.level
+        return encode(self._form.compression, write_archive(self._head.items()), level=level, threads=1)
 
     def _late(self, parts: Iterator[Part]) -> None:
         for part in parts:
@@ -215,22 +225,13 @@ class Assembly:
             made = write_squashfs(members, stream, level=self._form.level, threads=self._form.threads)
         self.notes.extend(made.diagnostics)
 
-    def _entries(self, parts: Iterator[Part], prefix: bytes) -> Iterator[tuple[Entry, Chunks]]:
+    def _entries(self, parts: Iterator[Part]) -> Iterator[tuple[Entry, Chunks]]:
         for part in parts:
             match part:
                 case Root(member=member):
                     expanded(member, self._limits, self._source)
-                    yield entry_item(part, prefix)
+                    yield entry_item(part, b"")
                 case Control():
                     self._head.add(part)
                 case _:
                     pass
-
-    def _whole_squashfs(self, parts: Iterator[Part]) -> Iterator[tuple[Entry, Chunks]]:
-        yield from self._entries(parts, ROOT)
-
-
-def _spool(file: OutputFile) -> BinaryIO:
-    """Return a file without a name beside the output, where there is room for as much again."""
-    directory = os.path.dirname(os.path.realpath(file.path))
-    return tempfile.TemporaryFile(dir=directory if os.path.isdir(directory) else None)  # type: ignore[return-value]

@@ -145,7 +145,7 @@ def _programs_inside(root: int) -> Iterator[str]:
         descriptor = _open_inside(root, directory, os.O_DIRECTORY)
         if descriptor is not None:
             try:
-                names = sorted(os.listdir(descriptor))
+                names = sorted(os.listdir(descriptor))  # noqa: PTH208 - of a descriptor
             finally:
                 os.close(descriptor)
             yield from (f"{directory}/{name}" for name in names)
@@ -167,40 +167,64 @@ def _read_inside(root: int, path: str, size: int) -> bytes:
 _LINKS = 40
 
 
+class _Inside:
+    """A way through directories with one of them as the root directory: symbolic links stay inside of it."""
+
+    def __init__(self, root: int) -> None:
+        self._walked = [os.dup(root)]
+        self._pending: list[str] = []
+        self._links = 0
+
+    def open(self, path: str, flags: int) -> int:
+        """
+        Return a descriptor for *path*.
+
+        Raises:
+            OSError: When there is no such file.
+        """
+        self._pending = path.split("/")[::-1]
+        while self._pending:
+            name = self._pending.pop()
+            if name == "..":
+                self._up()
+            elif name not in {"", "."}:
+                self._down(name, os.O_DIRECTORY if self._pending else flags)
+        return self._walked.pop()
+
+    def _up(self) -> None:
+        if len(self._walked) > 1:
+            os.close(self._walked.pop())
+
+    def _down(self, name: str, flags: int) -> None:
+        here = self._walked[-1]
+        try:
+            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=here)
+        except OSError as error:
+            self._links += 1
+            if error.errno not in {errno.ELOOP, errno.ENOTDIR} or self._links > _LINKS:
+                raise
+            target = os.readlink(name, dir_fd=here)
+            if target.startswith("/"):
+                while len(self._walked) > 1:
+                    self._up()
+            self._pending.extend(target.split("/")[::-1])
+        else:
+            self._walked.append(opened)
+
+    def close(self) -> None:
+        for descriptor in self._walked:
+            os.close(descriptor)
+
+
 def _open_inside(root: int, path: str, flags: int) -> int | None:
     """Open *path* with *root* as the root directory, or return None."""
-    pending = path.split("/")[::-1]
-    walked = [os.dup(root)]
-    links = 0
+    inside = _Inside(root)
     try:
-        while pending:
-            name = pending.pop()
-            if name in {"", "."}:
-                continue
-            if name == "..":
-                if len(walked) > 1:
-                    os.close(walked.pop())
-                continue
-            try:
-                last = flags if not pending else os.O_DIRECTORY
-                walked.append(
-                    os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | last, dir_fd=walked[-1])
-                )
-            except OSError as error:
-                links += 1
-                if error.errno not in {errno.ELOOP, errno.ENOTDIR} or links > _LINKS:
-                    return None
-                target = os.readlink(name, dir_fd=walked[-1])
-                if target.startswith("/"):
-                    while len(walked) > 1:
-                        os.close(walked.pop())
-                pending.extend(target.split("/")[::-1])
-        return walked.pop()
+        return inside.open(path, flags)
     except OSError:
         return None
     finally:
-        for descriptor in walked:
-            os.close(descriptor)
+        inside.close()
 
 
 # ---- in an archive -----------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ class Head:
 
     Attributes:
         shared: What holds for all members of the root, from global headers before it.
+        count: Members taken in.
         notes: What had to be decided.
     """
 
@@ -72,6 +73,8 @@ class Head:
             keep_names: Leave the spelling of names alone.
         """
         self.shared: Shared | None = None
+        self.count = 0
+        self._root_began = False
         self.notes: list[Diagnostic] = []
         self._revision = revision
         self._source = source
@@ -99,6 +102,7 @@ class Head:
                 case Shared():
                     self.shared = part
                 case _:
+                    self._root_began = True
                     return part
         return None
 
@@ -110,6 +114,7 @@ class Head:
             InvalidImageError: It is a metadata.yaml that is no file.
         """
         path, member = control
+        self.count += 1
         if path == _METADATA:
             self._add_metadata(member)
         elif self.takes(path):
@@ -123,13 +128,14 @@ class Head:
         return path not in self._replaced and path != _METADATA
 
     def _add_metadata(self, member: Member) -> None:
-        if self._metadata is not None:
-            text = "a further 'metadata.yaml' behind the beginning of the root was left out"
-            self.notes.append(diagnose("metadata-after-root", text, source=self._source))
+        if self._root_began and self._texts:
+            # A daemon stops reading once it has seen both.
+            message = "a further 'metadata.yaml' behind the beginning of the root was left out"
+            self.notes.append(diagnose("metadata-after-root", message, source=self._source))
             return
         if member.type is not EntryType.FILE:
-            text = f"'metadata.yaml' is a {member.type.name.lower().replace('_', ' ')}"
-            raise InvalidImageError(diagnose("metadata-not-regular", text, source=self._source))
+            message = f"'metadata.yaml' is a {member.type.name.lower().replace('_', ' ')}"
+            raise InvalidImageError(diagnose("metadata-not-regular", message, source=self._source))
         self._found = entry = attrs.evolve(member.entry, path=_METADATA.decode(), data=None)
         plain = isinstance(member, TarMember) and member.flag in b"0\0" and member.sparse is None
         head = control_item(_METADATA, member, keep=self._keep)[0] if plain else entry

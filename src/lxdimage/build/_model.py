@@ -26,6 +26,7 @@ class BuiltImage:
         metadata: What its metadata.yaml says.
         files: The files: of a split image metadata and root, in this order.
         notes: What the writer had to decide or leave out, for the person who asked for it.
+        source: The fingerprint of the image that it was made of, None when it was made of something else.
     """
 
     fingerprint: Fingerprint
@@ -35,6 +36,7 @@ class BuiltImage:
     metadata: Metadata
     files: tuple[WrittenFile, ...]
     notes: tuple[Diagnostic, ...] = ()
+    source: Fingerprint | None = None
 
     @classmethod
     def from_outputs(
@@ -44,6 +46,7 @@ class BuiltImage:
         type: ImageType,  # noqa: A002 - the field's name
         metadata: Metadata,
         notes: tuple[Diagnostic, ...] = (),
+        source: Fingerprint | None = None,
     ) -> BuiltImage:
         """Return what *outputs* became, once they are in place."""
         return cls(
@@ -54,4 +57,5 @@ class BuiltImage:
             metadata=metadata,
             files=outputs.written,
             notes=notes,
+            source=source,
         )

@@ -15,7 +15,6 @@ from lxdimage.diagnostics import Diagnostic, Stage, escape
 from lxdimage.formats import Layout
 from lxdimage.metadata import CheckedMetadata, Metadata, TemplateRule, Trigger
 from lxdimage.rules import diagnose
-from lxdimage.templates._lifecycle import check_rules
 
 __all__ = ["TemplatesCheck"]
 
@@ -67,9 +66,14 @@ class TemplatesCheck:
         checked = judged.checked
         if checked is None or checked.metadata is None:
             return
+        yield from self._unused(checked.metadata, kinds)
+        if not checked.metadata.templates:
+            return
+        # The language is a third of the package, and few images have rules.
+        from lxdimage.templates._lifecycle import check_rules
+
         for path, rule in checked.metadata.templates.items():
             yield from self._file(path, rule, judged, kinds)
-        yield from self._unused(checked.metadata, kinds)
         known = {d.span.start.line for d in checked.diagnostics if d.stage is Stage.START and d.span}
         kind = judged.type.value if judged.type else "container"
         rules = _Rules(checked.metadata, self.files)

@@ -20,8 +20,9 @@ from lxdimage.diagnostics import escape, render
 from lxdimage.errors import TemplateError
 from lxdimage.image import Image, arrange_files, open_image, open_members
 from lxdimage.limits import Limits
+from lxdimage.metadata import Trigger
 from lxdimage.targets import Target
-from lxdimage.templates import Action, Instance, RenderedFile, Trigger, render_trigger
+from lxdimage.templates._lifecycle import Action, Instance, RenderedFile, render_trigger
 
 __all__ = ["configure", "run"]
 

@@ -33,7 +33,7 @@ _MASK = (1 << 32) - 1
 
 # 900,000 symbols of at most 20 bits and the tables in front of them.
 _MOST_BLOCK_BITS = 8 * 2_500_000
-_PIECE = 1 << 20
+_PIECE = 1_000_000
 _PIECES = 4
 
 

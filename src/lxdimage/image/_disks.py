@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, FileFormat
-from lxdimage.formats._qcow2 import read_qcow2_header
-from lxdimage.formats._squashfs import read_superblock
 
 __all__ = ["header_facts"]
 
@@ -29,6 +27,8 @@ def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
 
 
 def _squashfs(head: bytes) -> Mapping[str, str]:
+    from lxdimage.formats._squashfs import read_superblock
+
     superblock = read_superblock(head)
     return {
         "compressor": superblock.compressor.name.lower(),
@@ -39,6 +39,8 @@ def _squashfs(head: bytes) -> Mapping[str, str]:
 
 
 def _qcow2(head: bytes) -> Mapping[str, str]:
+    from lxdimage.formats._qcow2 import read_qcow2_header
+
     header = read_qcow2_header(head)
     facts: dict[str, str | None] = {
         "virtual size": f"{header.virtual_size} B",

@@ -11,11 +11,10 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
 from lxdimage.archive import Entry, EntryType, Member, TarReader
-from lxdimage.compression import decode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.formats import HEAD_SIZE, METADATA_NAMES, QCOW2, SQUASHFS, identify
-from lxdimage.formats._squashfs import read_squashfs, spool
+from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
@@ -129,13 +128,16 @@ def _members(
     if found == SQUASHFS:
         yield from _squashfs_members(source, chunks, limits)
         return
-    yield from TarReader(decode(found.compression, chunks, limits=limits), source=source.name, limits=limits)
+    decoded = decode_named(found.compression, chunks, source.name, limits)
+    yield from TarReader(decoded, source=source.name, limits=limits)
 
 
 def _disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
     if source.size is not None:
         yield DiskMember(chunks, source.size)
         return
+    from lxdimage.formats._squashfs import spool
+
     with spool(chunks) as stream:
         size = stream.tell()
         stream.seek(0)
@@ -143,6 +145,8 @@ def _disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
 
 
 def _squashfs_members(source: Source, chunks: Chunks, limits: Limits) -> Iterator[Member]:
+    from lxdimage.formats._squashfs import read_squashfs, spool
+
     if source.seekable:
         source.stream.seek(0)
         yield from read_squashfs(source.stream, limits=limits, source=source.name)

@@ -34,9 +34,6 @@ from lxdimage.formats import (
     begins_with_json,
     identify,
 )
-from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD
-from lxdimage.formats._qcow2 import check_qcow2_header
-from lxdimage.formats._squashfs import Order, SquashfsMember, check_superblock, open_squashfs
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
@@ -204,6 +201,8 @@ class Pass:
 
     def _squashfs_archive(self, stream: FileStream) -> FileFacts:
         """Judge a SquashFS with metadata.yaml: at import the daemons read it through ``sqfs2tar``."""
+        from lxdimage.formats._squashfs import check_superblock, open_squashfs
+
         with stream.seekable() as (file, facts):
             assert facts.size is not None
             try:
@@ -216,7 +215,7 @@ class Pass:
             self._report(check_superblock(stream.head, facts.size, stream.name))
         return facts
 
-    def _squashfs_member(self, member: SquashfsMember) -> None:
+    def _squashfs_member(self, member: Member) -> None:
         self._members += 1
         name = member.name
         waiting = [judge.importing for judge in self._judges if not judge.importing.done]
@@ -235,7 +234,7 @@ class Pass:
             self._control.see(member, decided=not waiting)
             self._keep(member)
 
-    def _fidelity(self, member: SquashfsMember) -> None:
+    def _fidelity(self, member: Member) -> None:
         """Report what Incus loses when it unpacks a SquashFS."""
         if "security.capability" in member.entry.xattrs:
             path = os.fsdecode(member.name)
@@ -261,7 +260,9 @@ class Pass:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
         if name in DISK_NAMES:
-            head = read_head(member.chunks(), DISK_HEAD)
+            from lxdimage.formats._qcow2 import HEAD_SIZE, check_qcow2_header
+
+            head = read_head(member.chunks(), HEAD_SIZE)
             self._report(check_qcow2_header(head, member.size, f"{self._sources[0].name}:rootfs.img"))
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
             limit = self._limits.template_size
@@ -330,6 +331,8 @@ class Pass:
             return self._squashfs_root(stream)
         facts = stream.finish()
         if stream.format == QCOW2:
+            from lxdimage.formats._qcow2 import check_qcow2_header
+
             self._report(check_qcow2_header(stream.start, facts.size, stream.name))
         return facts
 
@@ -367,6 +370,8 @@ class Pass:
 
     def _squashfs_root(self, stream: FileStream) -> FileFacts:
         """Read a SquashFS root completely, as ``unsquashfs`` will when an instance is created."""
+        from lxdimage.formats._squashfs import check_superblock
+
         with stream.seekable() as (file, facts):
             assert facts.size is not None
             findings = check_superblock(stream.head, facts.size, stream.name)
@@ -376,6 +381,8 @@ class Pass:
         return facts
 
     def _squashfs_content(self, file: BinaryIO, name: str) -> None:
+        from lxdimage.formats._squashfs import Order, open_squashfs
+
         self._control.root_count = 0
         try:
             with open_squashfs(file, limits=self._limits, source=name) as squashfs:

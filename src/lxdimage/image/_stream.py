@@ -20,15 +20,14 @@ from lxdimage.compression import Compression, decode
 from lxdimage.errors import InvalidImageError
 from lxdimage.fingerprint import Digest
 from lxdimage.formats import HEAD_SIZE, FileFormat, identify
-from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD
-from lxdimage.formats._squashfs import spool
 from lxdimage.image._disks import header_facts
 from lxdimage.image._model import FileFacts
 from lxdimage.limits import Limits
 
-__all__ = ["FileStream"]
+__all__ = ["FileStream", "decode_named"]
 
 _SMALL = 1 << 20
+_START = 1 << 16  # holds the header of every disk
 _FIRST_READ = 1 << 14
 _BESIDE = frozenset({Compression.ZSTD, Compression.LZ4})
 
@@ -39,6 +38,14 @@ def _growing(source: Source) -> Chunks:
     while chunk := source.stream.read(size):
         yield chunk
         size = min(2 * size, 1 << 20)
+
+
+def decode_named(compression: Compression, chunks: Chunks, name: str, limits: Limits) -> Chunks:
+    """Decode *chunks*, and give what is raised the name of the file."""
+    try:
+        yield from decode(compression, chunks, limits=limits)
+    except InvalidImageError as error:
+        raise type(error)(*(attrs.evolve(found, source=name) for found in error.diagnostics)) from error
 
 
 class FileStream:
@@ -62,7 +69,7 @@ class FileStream:
         self._limits = limits
         # Whoever opens an image stops early, so the first reads are small; a scan reads all there is.
         self._raw = digest.tap(tracker.tap(source.chunks())) if digest else _growing(source)
-        start, self._raw = peek(self._raw, DISK_HEAD)
+        start, self._raw = peek(self._raw, _START)
         self.start = start
         self.head = start[:HEAD_SIZE]
         self.format: FileFormat | None = identify(self.head)
@@ -75,7 +82,7 @@ class FileStream:
         """Yield the decompressed bytes up to the end, or to the damage that ends them."""
         assert self.format is not None
         assert self.format.compression is not None
-        chunks = decode(self.format.compression, self._raw, limits=self._limits)
+        chunks = decode_named(self.format.compression, self._raw, self.name, self._limits)
         if (
             self._digest
             and self.format.compression in _BESIDE
@@ -110,5 +117,7 @@ class FileStream:
             self._source.stream.seek(0)
             yield self._source.stream, facts
             return
+        from lxdimage.formats._squashfs import spool
+
         with spool(self._raw) as file:
             yield file, self.finish() if self._digest else self.facts()

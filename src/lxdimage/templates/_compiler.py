@@ -25,6 +25,7 @@ from lxdimage.templates._sites import (
     ForSite,
     IfChangedSite,
     IfEqualSite,
+    IfSite,
     LoremSite,
     MacroSite,
     WatchSite,
@@ -155,33 +156,27 @@ class _Compiler(Expressions):
 
     # -- choices
 
-    def choose(self, statement: syntax.If) -> list[Node]:
+    def choose(self, statement: syntax.If) -> Node | list[Node]:
         conditions, bodies = statement.conditions, statement.bodies
         otherwise = bodies[len(conditions)] if len(bodies) > len(conditions) else ()
         if len(conditions) > _MOST_CONDITIONS:
-            return self._choose_flat(statement, otherwise)
-        tests = [self._test(condition) for condition in conditions]
+            return self._choose_from_table(statement, otherwise)
         first, *others = [
-            self.nodes.If(test, self.body(body), [], []) for test, body in zip(tests, bodies, strict=False)
+            self.nodes.If(self.call("true", self.node(condition)), self.body(body), [], [])
+            for condition, body in zip(conditions, bodies, strict=False)
         ]
         first.elif_ = others
         first.else_ = self.body(otherwise)
         return [first]
 
-    def _test(self, condition: syntax.Expression) -> Node:
-        return self.call("true", self.node(condition))
-
-    def _choose_flat(self, statement: syntax.If, otherwise: syntax.Body) -> list[Node]:
-        """Compile many conditions one after the other, since Python nests each in the one before."""
-        compiled: list[Node] = [self.run("decide", self.constant(None))]
-        is_open = self.call("open", self.constant(None))
-        for condition, body in zip(statement.conditions, statement.bodies, strict=False):
-            test = self.nodes.And(is_open, self._test(condition))
-            compiled.append(
-                self.nodes.If(test, [self.run("close", self.constant(None)), *self.body(body)], [], [])
-            )
-        compiled.append(self.nodes.If(is_open, self.body(otherwise), [], []))
-        return [*compiled, self.run("decided", self.constant(None))]
+    def _choose_from_table(self, statement: syntax.If, otherwise: syntax.Body) -> Node:
+        """Compile many conditions one by one, since Python nests each in the one before."""
+        choices = tuple(
+            (self.late(condition), self._alone(body))
+            for condition, body in zip(statement.conditions, statement.bodies, strict=False)
+        )
+        site = IfSite(choices, self._alone(otherwise))
+        return self.call("choose", self.constant(self.site(site)))
 
     def if_equal(self, statement: syntax.IfEqual) -> list[Node]:
         pair = self.nodes.List([self.node(statement.left), self.node(statement.right)])

@@ -193,25 +193,26 @@ class ExpressionParser:
 
     def _variable(self, token: Token) -> Lookup:
         """``IDENT { "." ( IDENT | NUMBER ) | "(" arguments ")" } [ "[" expression "]" ]``."""
-        parts = [Part(token, token.value, None)]
+        parts: list[Part] = []
+        name, arguments = token, None
         while True:
-            if self._cursor.take(Kind.SYMBOL, "."):
-                parts.append(self._part())
-            elif bracket := self._cursor.take(Kind.SYMBOL, "("):
-                last = parts[-1]
+            if bracket := self._cursor.take(Kind.SYMBOL, "("):
                 # Two argument lists on one name are joined.
-                arguments = (*(last.arguments or ()), *self._arguments(bracket))
-                parts[-1] = Part(last.token, last.name, arguments)
+                arguments = arguments or []
+                arguments += self._arguments(bracket)
+                continue
+            parts.append(_part(name, arguments))
+            if self._cursor.take(Kind.SYMBOL, "."):
+                name, arguments = self._part_name(), None
             elif bracket := self._cursor.take(Kind.SYMBOL, "["):
                 return Lookup(token, tuple(parts), self._subscript(bracket))
             else:
                 return Lookup(token, tuple(parts))
 
-    def _part(self) -> Part:
+    def _part_name(self) -> Token:
         if name := self._cursor.take(Kind.IDENTIFIER):
-            return Part(name, name.value, None)
-        number = self._cursor.expect(Kind.NUMBER, what="a name or a number behind the point")
-        return Part(number, _integer(number), None)
+            return name
+        return self._cursor.expect(Kind.NUMBER, what="a name or a number behind the point")
 
     def _arguments(self, bracket: Token) -> list[Expression]:
         self._nesting.enter(bracket)
@@ -238,6 +239,11 @@ _VALUE_HINTS = {
     "|": "a filter applies to one value, not to an expression in brackets",
     "'": "close the string",
 }
+
+
+def _part(token: Token, arguments: list[Expression] | None) -> Part:
+    name = _integer(token) if token.kind is Kind.NUMBER else token.value
+    return Part(token, name, None if arguments is None else tuple(arguments))
 
 
 def _integer(token: Token) -> int:

@@ -67,26 +67,6 @@ def is_true(_rt: Rendering, value: Value) -> bool:
     return truth(value)
 
 
-def decide(rt: Rendering, _: None) -> None:
-    """Begin a choice between many."""
-    rt.decided.append(False)
-
-
-def is_open(rt: Rendering, _: None) -> bool:
-    """Tell whether the choice is still open."""
-    return not rt.decided[-1]
-
-
-def close(rt: Rendering, _: None) -> None:
-    """Make the choice."""
-    rt.decided[-1] = True
-
-
-def decided(rt: Rendering, _: None) -> None:
-    """End a choice."""
-    rt.decided.pop()
-
-
 # -- operators
 
 _SIZED = frozenset({str, SafeString, NamedString, GoList})
@@ -235,10 +215,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "show": show,
     "show_safe": show_safe,
     "true": is_true,
-    "decide": decide,
-    "open": is_open,
-    "close": close,
-    "decided": decided,
     "binary": binary,
     "fold": fold,
     "signed": signed,

@@ -102,7 +102,6 @@ class Rendering:
         # Calls whose arguments are being evaluated: an error in one is reported by each of them.
         self.pending: list[tuple[Any, Token]] = []
         self.state: dict[int, Any] = {}
-        self.decided: list[bool] = []
         self.given: Value = None
         self._variables = variables
         self._adopted: dict[str, Value] = {}
@@ -184,16 +183,15 @@ class Rendering:
             error.place = self.place(token)
         return error
 
-    def mark(self) -> tuple[Scope, int, int, int]:
+    def mark(self) -> tuple[Scope, int, int]:
         """Return what `rewind` needs to come back here."""
-        return self.scope, len(self.scopes), len(self.pending), len(self.decided)
+        return self.scope, len(self.scopes), len(self.pending)
 
-    def rewind(self, mark: tuple[Scope, int, int, int]) -> None:
+    def rewind(self, mark: tuple[Scope, int, int]) -> None:
         """Forget what was begun since *mark* and never ended, because of an error."""
-        self.scope, scopes, pending, decided = mark
+        self.scope, scopes, pending = mark
         del self.scopes[scopes:]
         del self.pending[pending:]
-        del self.decided[decided:]
 
     def reported(self, error: EngineError, since: int) -> EngineError:
         """Return *error* as the calls report it whose arguments were being evaluated, up to the one at *since*."""

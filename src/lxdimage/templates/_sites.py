@@ -31,6 +31,7 @@ __all__ = [
     "HandsOn",
     "IfChangedSite",
     "IfEqualSite",
+    "IfSite",
     "Late",
     "LogicSite",
     "LoremSite",
@@ -223,6 +224,14 @@ class WithSite:
     """A ``with``."""
 
     names: tuple[str, ...]
+
+
+@attrs.frozen
+class IfSite:
+    """An ``if`` of many conditions, each with its body."""
+
+    choices: tuple[tuple[Late, str], ...]
+    otherwise: str
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ from lxdimage.templates._meter import Trouble
 from lxdimage.templates._operations import escaped, outside
 from lxdimage.templates._operators import OPERATORS, equal
 from lxdimage.templates._runtime import Rendering
-from lxdimage.templates._sites import CycleSite, FilterBlockUse, LoremSite
+from lxdimage.templates._sites import CycleSite, FilterBlockUse, IfSite, LoremSite
 from lxdimage.templates._spaceless import spaceless as without_gaps
 from lxdimage.templates._values import (
     CycleValue,
@@ -76,6 +76,15 @@ def block(rt: Rendering, _: None) -> None:
 
 
 # -- choices
+
+
+def choose(rt: Rendering, index: int) -> str:
+    """Return the output of the first body whose condition is true."""
+    site: IfSite = rt.sites[index]
+    for condition, body in site.choices:
+        if truth(evaluate(rt, condition)):
+            return rt.collect(body)
+    return rt.collect(site.otherwise)
 
 
 def same(rt: Rendering, pair: list[Value], index: int) -> bool:
@@ -230,6 +239,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "escape_on": escape_on,
     "escape_as_before": escape_as_before,
     "block": block,
+    "choose": choose,
     "same": same,
     "changed": changed,
     "changed_output": changed_output,

@@ -1,0 +1,214 @@
+"""A root file system in an archive: its members with the names and owners that they have in an image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+import attrs
+
+from lxdimage._chunks import Chunks, drain
+from lxdimage.archive import (
+    Entry,
+    EntryType,
+    Item,
+    Member,
+    SparseContent,
+    TarMember,
+    TarReader,
+    dump_global,
+    dump_member,
+)
+from lxdimage.archive._member import NO_RECORDS
+from lxdimage.build._facts import RootFacts, archive_facts
+from lxdimage.build._options import Place, RootOptions
+from lxdimage.build._owners import OwnerMap
+from lxdimage.diagnostics import escape
+from lxdimage.errors import BuildError
+from lxdimage.formats import SQUASHFS, FileFormat
+from lxdimage.formats._squashfs import read_squashfs
+from lxdimage.image._members import decode_named
+from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
+
+__all__ = ["ArchiveRoot", "RootInput"]
+
+_NANO = 1_000_000_000
+# Flags of members that are no files: a volume's label, a directory as incremental backups list it, and what only
+# other volumes of the archive can complete.
+_LABEL, _LISTED, _INCOMPLETE = 0x56, 0x44, frozenset(b"MN")
+
+
+@attrs.frozen
+class RootInput:
+    """
+    An open file that a root file system is read from.
+
+    Attributes:
+        name: What findings call it.
+        format: What its first bytes say it is.
+        size: Its bytes, None where a stream does not tell.
+        open: Gives its bytes from the beginning; more than once where *stream* is there.
+        stream: The file itself, where it is seekable.
+    """
+
+    name: str
+    format: FileFormat
+    size: int | None
+    open: Callable[[], Chunks]
+    stream: BinaryIO | None
+
+
+class ArchiveRoot:
+    """
+    A root file system in a tar, compressed or not, or in a SquashFS.
+
+    The headers of a tar are copied as they are but for names, unless something else is asked of them.
+    """
+
+    def __init__(self, source: RootInput, options: RootOptions) -> None:
+        self._source = source
+        self._options = options
+
+    def facts(self) -> RootFacts:
+        """Return what it says about itself; the file is read a second time for that."""
+        placed = ((self._path(member), member) for member in self._reader())
+        return archive_facts((os.fsdecode(path), member) for path, member in placed if path is not None)
+
+    def items(self, place: Place) -> Iterator[Item]:
+        """
+        Yield its members for a tar.
+
+        Raises:
+            BuildError: When a member cannot be one of an image.
+            InvalidImageError: When the archive cannot be read.
+        """
+        raw = self._options.latest is None and self._options.owners is None
+        reader = self._reader()
+        shared = NO_RECORDS
+        for path, member in self._placed(reader):
+            if not (raw and path is not None and isinstance(member, TarMember) and member.flag != _LISTED):
+                yield self._entry(path, member, place)
+                continue
+            if isinstance(reader, TarReader) and reader.global_records is not shared:
+                shared = reader.global_records
+                yield dump_global(shared), ()
+            name = _named(path, place)
+            target = self._target(member, place) if member.type is EntryType.HARD_LINK else None
+            head = dump_member(member, name=None if name == member.name else name, target=target)
+            yield head, member.stored_chunks()
+
+    def entries(self, place: Place) -> Iterator[tuple[Entry, Chunks]]:
+        """Yield its members as entries; raises as `items` does."""
+        for path, member in self._placed(self._reader()):
+            yield self._entry(path, member, place)
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    def _reader(self) -> Iterable[Member]:
+        source = self._source
+        if source.format == SQUASHFS:
+            assert source.stream is not None
+            return read_squashfs(source.stream, source=source.name)
+        assert source.format.compression is not None
+        decoded = decode_named(source.format.compression, source.open(), source.name, Limits())
+        return TarReader(decoded, source=source.name)
+
+    def _placed(self, reader: Iterable[Member]) -> Iterator[tuple[bytes | None, Member]]:
+        """Yield the members that go into the image and their paths, of the top directory an empty one."""
+        empty = True
+        for member in reader:
+            path = self._path(member)
+            if path is None:
+                continue
+            if empty and path:
+                yield None, member
+            empty = False
+            yield path, member
+        if empty:
+            text = "there is nothing in it, or nothing is left of it"
+            raise BuildError(diagnose("root-empty", text, source=self._source.name))
+        if isinstance(reader, TarReader):
+            drain(reader.rest())
+            if not reader.ended:
+                text = "no end-of-archive blocks follow the last member, so that members may be missing"
+                self._options.note(diagnose("no-end-of-archive", text, source=self._source.name))
+
+    def _path(self, member: Member) -> bytes | None:
+        """Return the path of a member below the root, with a slash at its end when it is a directory; None to skip it."""
+        flag = member.flag if isinstance(member, TarMember) else None
+        if flag == _LABEL:
+            return None
+        if flag in _INCOMPLETE:
+            text = f"{_shown(member.name)} is only part of a file; the rest is in another volume of the archive"
+            raise BuildError(diagnose("unstorable-entry", text, source=self._source.name))
+        directory = member.type is EntryType.DIRECTORY or flag == _LISTED
+        path = self._below(member.name)
+        if path is None or (not path and not directory):
+            return None
+        if path and directory:
+            path += b"/"
+        excluded = self._options.excluded
+        return None if path and excluded is not None and excluded(os.fsdecode(path)) else path
+
+    def _below(self, name: bytes) -> bytes | None:
+        """Return *name* as a path below the root, or None when it is above what is left of the names."""
+        parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
+        if b".." in parts:
+            text = f"{_shown(name)} contains '..'"
+            raise BuildError(diagnose("dotdot-member", text, source=self._source.name))
+        strip = self._options.strip
+        return b"/".join(parts[strip:]) if len(parts) >= strip else None
+
+    # ---- members ---------------------------------------------------------------------------------------------------
+
+    def _target(self, member: Member, place: Place) -> bytes:
+        """Return where the target of a hard link goes."""
+        target = member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
+        path, excluded = self._below(target), self._options.excluded
+        if not path or (excluded is not None and excluded(os.fsdecode(path))):
+            text = f"{_shown(member.name)} is a hard link to {_shown(target)}, which is left out"
+            raise BuildError(diagnose("dangling-hard-link", text, source=self._source.name))
+        return os.fsencode(place.prefix) + path
+
+    def _entry(self, path: bytes | None, member: Member, place: Place) -> tuple[Entry, Chunks]:
+        """Return a member as an entry; without a path the top directory that the archive lacks."""
+        options = self._options
+        if path is None:
+            made = Entry(path=place.top, type=EntryType.DIRECTORY, mode=0o755, mtime_ns=place.made * _NANO)
+            return made, iter(())
+        entry = member.entry
+        changes: dict[str, Any] = {"path": os.fsdecode(_named(path, place))}
+        if isinstance(member, TarMember) and member.flag == _LISTED:
+            changes |= {"type": EntryType.DIRECTORY, "size": 0}
+        if options.latest is not None:
+            changes["mtime_ns"] = min(entry.mtime_ns, options.latest * _NANO)
+        if entry.type is EntryType.HARD_LINK:
+            changes["target"] = os.fsdecode(self._target(member, place))
+        if options.owners is not None:
+            changes |= self._owned(entry, options.owners)
+        return attrs.evolve(entry, **changes), self._content(member, changes.get("type", entry.type))
+
+    def _owned(self, entry: Entry, owners: OwnerMap) -> dict[str, Any]:
+        try:
+            uid, gid = owners.owner(entry.uid, entry.gid)
+            return {"uid": uid, "gid": gid, "xattrs": owners.xattrs(entry.xattrs)}
+        except LookupError as error:
+            text = f"{escape(entry.path)!r} is outside the id map: its owner is {entry.uid}:{entry.gid}"
+            raise BuildError(diagnose("unmapped-owner", text, source=self._source.name)) from error
+
+    def _content(self, member: Member, kind: EntryType) -> Chunks:
+        if kind is not EntryType.FILE:
+            return iter(())
+        if isinstance(member, TarMember) and member.sparse is not None:
+            return SparseContent(member.stored_chunks(), member.sparse, member.size)
+        return member.chunks()
+
+
+def _named(path: bytes, place: Place) -> bytes:
+    return os.fsencode(place.prefix) + path if path else os.fsencode(place.top)
+
+
+def _shown(name: bytes) -> str:
+    return repr(escape(os.fsdecode(name[:200])))

@@ -1,0 +1,174 @@
+"""Converting: another layout or compression, in one pass and without extracting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxdimage._sources import FileArgument, Progress, open_sources
+from lxdimage.build._assemble import Assembly, Form
+from lxdimage.build._head import Head, Revision
+from lxdimage.build._model import BuiltImage
+from lxdimage.build._origin import Origin, OriginFile
+from lxdimage.build._parts import Part
+from lxdimage.build._targets import OutputTarget, output_room, output_targets
+from lxdimage.compression import Compression
+from lxdimage.errors import BuildError, InvalidImageError
+from lxdimage.formats import QCOW2, SQUASHFS, Layout
+from lxdimage.formats._write import open_outputs
+from lxdimage.limits import Limits
+from lxdimage.metadata import Metadata
+from lxdimage.rules import diagnose
+from lxdimage.targets import Target
+
+__all__ = ["convert_image"]
+
+
+def convert_image(  # noqa: PLR0913 - each is a choice of its own
+    *files: FileArgument,
+    output: OutputTarget,
+    layout: Layout | None = None,
+    compression: Compression | None = None,
+    rootfs_format: str | None = None,
+    strip_prefix: int = 0,
+    metadata: Metadata | None = None,
+    level: int | None = None,
+    threads: int | None = None,
+    target: Target = Target.LXD,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> BuiltImage:
+    """
+    Write an image in another layout, compression or root format.
+
+    The image is read once and written while it is read; what need not change is copied as it is: the bytes of a
+    root file that stays what it is, the headers of all members but for their names, and metadata.yaml.
+    Metadata and templates come first in the new image, wherever they were.
+
+    Args:
+        files: The file of a unified image, or the metadata file and the root file of a split one, in this order; or
+            a root alone, with *metadata*.
+        output: Where to write: one path or stream, or metadata and root of a split image; given one path for those,
+            the root goes beside it, with ``.root`` at the end of its name.
+        layout: One file or two; as it is unless given.
+        compression: Of the tars; as it is unless given, xz where there was none.
+        rootfs_format: ``tar`` or ``squashfs`` for the root of a split image; as it is unless given.
+        strip_prefix: How many leading components the names of a root file's members lose.
+        metadata: Makes an image of a root alone.
+        level: Speed against size, by the format's own scale.
+        threads: At most so many threads compress.
+        target: The daemon that the image is meant for.
+        limits: Bounds on what an untrusted image may use.
+        progress: Called with the bytes read so far and in all.
+
+    Returns:
+        What was written, and in `BuiltImage.source` the fingerprint of what it was made of.
+
+    Raises:
+        InvalidImageError: The files are no image, or a damaged one.
+        InvalidMetadataError: The target cannot use its metadata.
+        BuildError: It cannot be written as asked.
+        OSError: A file cannot be read or written.
+    """
+    if not 1 <= len(files) <= 2 or (metadata and len(files) == 2):
+        text = f"expected one file or two, or one root with metadata, found {len(files)}"
+        raise InvalidImageError(diagnose("file-count", text))
+    limits = limits or Limits()
+    with open_sources(files) as sources:
+        origin = Origin(sources, limits=limits, progress=progress, bare=metadata is not None)
+        plan = _Plan(origin, layout, compression, rootfs_format, level=level, strip=strip_prefix)
+        revision = Revision(fallback=metadata, target=target)
+        targets = output_targets(output, plan.layout)
+        with open_outputs(*targets) as outputs:
+            head = Head(revision, origin.name, keep_names=plan.form(threads).keep_names)
+            assembly = Assembly(
+                plan.form(threads),
+                head,
+                outputs,
+                source=origin.name,
+                limits=limits,
+                room=output_room(targets[0]),
+            )
+            kind = assembly.write(plan.parts())
+            source = origin.fingerprint()
+        return BuiltImage.from_outputs(
+            outputs, type=kind, metadata=head.metadata, notes=tuple(assembly.notes), source=source
+        )
+
+
+_ROOT_FORMATS = ("tar", "squashfs")
+
+
+class _Plan:
+    """
+    What is to become of an image.
+
+    Attributes:
+        layout: The new layout.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        layout: Layout | None,
+        compression: Compression | None,
+        rootfs_format: str | None,
+        *,
+        level: int | None,
+        strip: int,
+    ) -> None:
+        if rootfs_format not in {None, *_ROOT_FORMATS}:
+            text = f"expected 'tar' or 'squashfs' as the format of the root, found {rootfs_format!r}"
+            raise BuildError(diagnose("root-format", text))
+        self._origin = origin
+        self._level = level
+        self._strip = strip
+        split = len(origin.files) == 2
+        self.layout = layout or (Layout.SPLIT if split else Layout.UNIFIED)
+        self._squashfs = self._is_squashfs(rootfs_format)
+        self._given = compression
+        self._compression = compression or self._current()
+
+    def _is_squashfs(self, rootfs_format: str | None) -> bool:
+        """Tell whether the new root is a SquashFS."""
+        if self.layout is Layout.UNIFIED:
+            if rootfs_format == "squashfs":
+                text = "only the root of a split image is a file of its own that can be a SquashFS"
+                raise BuildError(diagnose("root-format", text))
+            return False
+        if rootfs_format is None:
+            return self._origin.root is not None and self._origin.root.format == SQUASHFS
+        return rootfs_format == "squashfs"
+
+    def _current(self) -> Compression:
+        """Return the compression that the image has, xz where that is none that a tar can have."""
+        origin = self._origin
+        candidates: list[OriginFile] = [file for file in (origin.root, origin.files[0]) if file]
+        if origin.root and self._squashfs:
+            candidates.reverse()
+        found = (file.compression for file in candidates if file.format.is_tar)
+        return next(found, Compression.XZ)
+
+    def form(self, threads: int | None) -> Form:
+        """Return how the image is written."""
+        same = self.layout is Layout.UNIFIED and self._origin.root is None
+        return Form(
+            layout=self.layout,
+            compression=self._compression,
+            squashfs=self._squashfs,
+            level=self._level,
+            threads=threads,
+            keep_names=same,
+        )
+
+    def parts(self) -> Iterator[Part]:
+        """Return the source's parts, with a root that need not change as it is."""
+        root = self._origin.root
+        if root is None or self.layout is Layout.UNIFIED or self._strip:
+            return self._origin.parts(strip=self._strip)
+        if root.format == QCOW2 or (root.format == SQUASHFS and self._squashfs and self._level is None):
+            return self._origin.parts(keep=True)
+        if not root.format.is_tar or self._squashfs:
+            return self._origin.parts()
+        if self._given in {None, root.compression} and self._level is None:
+            return self._origin.parts(keep=True)
+        return self._origin.parts(recompress=True)

@@ -1,0 +1,48 @@
+"""How a root file system becomes members of an image, whatever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from lxdimage.build._owners import OwnerMap
+from lxdimage.diagnostics import Diagnostic
+
+__all__ = ["Place", "RootOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class RootOptions:
+    """
+    What is done to all members.
+
+    Attributes:
+        latest: Later times become this one, in seconds since 1970.
+        excluded: Tells whether a path is left out.
+        owners: Maps the owners of all files.
+        strip: Leading components that the names in an archive lose.
+        note: Is told what was left out or looks wrong.
+    """
+
+    latest: int | None
+    excluded: Callable[[str], bool] | None
+    owners: OwnerMap | None
+    strip: int
+    note: Callable[[Diagnostic], None]
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """
+    Where the members go.
+
+    Attributes:
+        prefix: What precedes their paths.
+        top: The path of the top directory.
+        made: The time of a top directory that the source does not have, in seconds since 1970.
+    """
+
+    prefix: str
+    top: str
+    made: int

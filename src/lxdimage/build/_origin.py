@@ -1,0 +1,187 @@
+"""The files of an image that is read to be written again, and its fingerprint as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from lxdimage._chunks import Chunks, drain, peek, read_ahead
+from lxdimage._sources import Progress, Source, Tracker
+from lxdimage.archive import Entry, EntryType, Member, TarReader
+from lxdimage.build._parts import (
+    Disk,
+    EntryMember,
+    Part,
+    RootFile,
+    RootTar,
+    Shared,
+    read_root,
+    read_unified,
+    with_shared,
+)
+from lxdimage.compression import Compression, decode
+from lxdimage.errors import UnsupportedFormatError
+from lxdimage.fingerprint import Digest, Fingerprint
+from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, identify
+from lxdimage.formats._squashfs import read_squashfs, spool
+from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
+
+__all__ = ["Origin", "OriginFile"]
+
+_SMALL = 1 << 20
+
+
+class OriginFile:
+    """
+    One file of the source; read once.
+
+    Attributes:
+        name: What findings call it.
+        format: What its first bytes say it is.
+    """
+
+    def __init__(self, source: Source, digest: Digest, tracker: Tracker, limits: Limits) -> None:
+        self.name = source.name
+        self._source = source
+        self._digest = digest
+        self._tracker = tracker
+        self._limits = limits
+        self._start = source.stream.tell() if source.seekable else 0
+        head, self._chunks = peek(source.chunks(), HEAD_SIZE)
+        self.format: FileFormat = _identified(head, source.name)
+
+    @property
+    def compression(self) -> Compression:
+        """How its bytes are compressed; NONE for a disk."""
+        return self.format.compression or Compression.NONE
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, None where a stream does not tell."""
+        return self._source.size
+
+    def raw(self) -> Chunks:
+        """Yield the bytes as they are."""
+        return self._digest.tap(self._tracker.tap(self._chunks))
+
+    def decoded(self) -> Chunks:
+        """Yield the decompressed bytes."""
+        chunks = decode(self.compression, self.raw(), limits=self._limits)
+        beside = self.compression is not Compression.NONE and (self.size is None or self.size > _SMALL)
+        return read_ahead(chunks) if beside else chunks
+
+    def members(self) -> Iterator[Member | Shared]:
+        """
+        Yield the members of the archive in it.
+
+        Raises:
+            UnsupportedFormatError: It is a disk.
+        """
+        if self.format == SQUASHFS:
+            yield from self._squashfs_members()
+            return
+        if not self.format.is_tar:
+            text = f"the file is a {self.format.name} disk, not an archive"
+            raise UnsupportedFormatError(diagnose("not-an-archive", text, source=self.name))
+        chunks = self.decoded()
+        yield from with_shared(TarReader(chunks, source=self.name, limits=self._limits))
+        drain(chunks)
+
+    def _squashfs_members(self) -> Iterator[Member]:
+        """Read the file twice where that is possible: from one end to the other, and at any place."""
+        if self._source.seekable and self._start == 0:
+            drain(self.raw())
+            self._source.stream.seek(0)
+            yield from read_squashfs(self._source.stream, limits=self._limits, source=self.name)
+        else:
+            with closing(spool(self.raw())) as stream:
+                yield from read_squashfs(stream, limits=self._limits, source=self.name)
+
+    def disk(self) -> Iterator[Part]:
+        """Yield the file as the disk that it is."""
+        if self.size is not None:
+            yield Disk(_disk(self.raw(), self.size))
+        else:
+            with closing(spool(self.raw())) as stream:
+                size = stream.tell()
+                stream.seek(0)
+                yield Disk(_disk(iter(lambda: stream.read(_SMALL), b""), size))
+
+    def finish(self) -> None:
+        """Read what nobody has read."""
+        drain(self.raw())
+
+
+def _disk(chunks: Chunks, size: int) -> Member:
+    return EntryMember(Entry(path="rootfs.img", type=EntryType.FILE, size=size), chunks)
+
+
+def _identified(head: bytes, name: str) -> FileFormat:
+    found = identify(head)
+    if found is None:
+        text = f"no known format begins with {head[:8]!r}" if head else "the file has 0 bytes"
+        raise UnsupportedFormatError(diagnose("unsupported-compression", text, source=name))
+    return found
+
+
+class Origin:
+    """
+    An image that is read to be written again.
+
+    Attributes:
+        files: Its files.
+        bare: Whether there is one file, and that is the root alone.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], *, limits: Limits, progress: Progress | None, bare: bool = False
+    ) -> None:
+        self.bare = bare
+        self._digest = Digest()
+        tracker = Tracker(progress, sources)
+        self.files = tuple(OriginFile(source, self._digest, tracker, limits) for source in sources)
+
+    @property
+    def root(self) -> OriginFile | None:
+        """The file of the root, where that is a file of its own."""
+        return self.files[-1] if self.bare or len(self.files) == 2 else None
+
+    @property
+    def name(self) -> str:
+        """The first file's name."""
+        return self.files[0].name
+
+    def parts(self, *, keep: bool = False, recompress: bool = False, strip: int = 0) -> Iterator[Part]:
+        """
+        Yield everything in the order of the files.
+
+        Args:
+            keep: Leave a root that is a file of its own as it is.
+            recompress: Leave such a root as it is but for its compression.
+            strip: How many leading components names of such a root lose.
+        """
+        if not self.bare:
+            yield from read_unified(self.files[0].members(), self.name)
+        if self.root is None:
+            return
+        if recompress:
+            yield RootTar(self.root.decoded())
+        else:
+            yield from _root_parts(self.root, keep=keep, strip=strip)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the fingerprint of the source once it was read; what was not read is read now."""
+        for file in self.files:
+            file.finish()
+        return Fingerprint(self._digest.finish())
+
+
+def _root_parts(file: OriginFile, *, keep: bool, strip: int) -> Iterator[Part]:
+    if keep:
+        kind = ImageType.VIRTUAL_MACHINE if file.format == QCOW2 else ImageType.CONTAINER
+        yield RootFile(file.raw(), kind)
+    elif file.format == QCOW2:
+        yield from file.disk()
+    else:
+        yield from read_root(file.members(), file.name, strip=strip)

@@ -1,0 +1,150 @@
+"""What an image is built from: a directory, an archive or a disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+
+from lxdimage._chunks import READ_SIZE, Chunks, peek
+from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
+from lxdimage._tree import TreeOptions, read_tree
+from lxdimage.archive import Entry, EntryType
+from lxdimage.build._archive_root import ArchiveRoot, RootInput
+from lxdimage.build._facts import NO_FACTS, RootFacts, directory_facts
+from lxdimage.build._options import Place, RootOptions
+from lxdimage.diagnostics import Stage
+from lxdimage.errors import BuildError, UnsupportedFormatError
+from lxdimage.formats import HEAD_SIZE, QCOW2, identify
+from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD_SIZE
+from lxdimage.formats._qcow2 import check_qcow2_header
+from lxdimage.formats._seekable import spool
+from lxdimage.rules import diagnose
+
+__all__ = ["DirectoryRoot", "DiskRoot", "Root", "open_root"]
+
+_NANO = 1_000_000_000
+_HEAD = max(HEAD_SIZE, DISK_HEAD_SIZE)
+
+
+@attrs.frozen
+class DirectoryRoot:
+    """A root file system in a directory."""
+
+    path: str
+    options: RootOptions
+    progress: Progress | None
+
+    def facts(self) -> RootFacts:
+        """Return what it says about itself."""
+        return directory_facts(self.path)
+
+    def entries(self, place: Place) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+        """
+        Yield its members.
+
+        Raises:
+            BuildError: When something cannot be read or changes meanwhile.
+        """
+        owners = self.options.owners
+        tree = TreeOptions(
+            prefix=place.prefix,
+            top=place.top,
+            latest=self.options.latest,
+            excluded=self.options.excluded,
+            map_owner=owners.owner if owners else None,
+            map_xattrs=owners.xattrs if owners else None,
+            note=self.options.note,
+        )
+        return self._counted(read_tree(self.path, tree))
+
+    items = entries
+
+    def _counted(
+        self, members: Iterator[tuple[Entry, Iterable[bytes]]]
+    ) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+        """Yield *members*, tell how many bytes they have, and take note when there are none."""
+        count = done = told = 0
+        for count, member in enumerate(members):  # noqa: B007 - the last one is looked at below
+            done += member[0].size
+            if self.progress and done - told >= 1 << 20:
+                told = done
+                self.progress(done, None)
+            yield member
+        if count == 0:
+            self.options.note(diagnose("root-empty", "there is nothing in the directory", source=self.path))
+
+
+@attrs.frozen
+class DiskRoot:
+    """The disk of a virtual machine."""
+
+    source: RootInput
+    size: int
+
+    def facts(self) -> RootFacts:
+        """Return nothing: nobody looks into a disk."""
+        return NO_FACTS
+
+    def chunks(self) -> Chunks:
+        """Yield the disk as it is."""
+        return self.source.open()
+
+    def items(self, place: Place) -> Iterator[tuple[Entry, Chunks]]:
+        """Yield it as the member that it is in a unified image."""
+        entry = Entry(
+            path=place.top, type=EntryType.FILE, mode=0o600, size=self.size, mtime_ns=place.made * _NANO
+        )
+        yield entry, self.chunks()
+
+
+Root: TypeAlias = DirectoryRoot | ArchiveRoot | DiskRoot
+
+
+@contextmanager
+def open_root(
+    rootfs: FileArgument, options: RootOptions, *, twice: bool, progress: Progress | None
+) -> Iterator[Root]:
+    """
+    Open what an image is to be built from.
+
+    Args:
+        rootfs: A directory, an archive or a disk; a stream of one of the latter.
+        options: What is done to members.
+        twice: Whether it will be read twice, so that a stream has to be stored first.
+        progress: Called with the bytes read so far and in all.
+
+    Yields:
+        The root.
+
+    Raises:
+        BuildError: When it is a disk that no virtual machine can be made from.
+        UnsupportedFormatError: When it is neither of these.
+        OSError: When it cannot be opened.
+    """
+    if isinstance(rootfs, str | os.PathLike) and Path(rootfs).is_dir():
+        yield DirectoryRoot(os.fsdecode(rootfs), options, progress)
+        return
+    with ExitStack() as stack:
+        (source,) = stack.enter_context(open_sources([rootfs]))
+        head, chunks = peek(source.chunks(), _HEAD)
+        found = identify(head[:HEAD_SIZE])
+        if found is None or (found.compression is None and found != QCOW2):
+            raise _unknown(head, found.name if found else None, source.name)
+        if not source.seekable and (twice or not found.is_tar):
+            stream = stack.enter_context(spool(chunks))
+            source = Source(source.name, stream, stream.tell())
+            stream.seek(0)
+        tracker = Tracker(progress, [source])
+        given = RootInput(
+            source.name,
+            found,
+            source.size,
+            _opener(source, chunks, len(head), tracker),
+            source.stream if source.seekable else None,
+        )
+        yield _disk(given, head, options) if found == QCOW2 else ArchiveRoot(given, options)

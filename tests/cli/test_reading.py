@@ -1,0 +1,269 @@
+"""Rules of the verbs that read: what goes where, exit statuses, and output that programs rely on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lxdimage.cli import VERBS, main
+from making import CODECS, METADATA, TEMPLATED, container, member, pack
+
+GOOD = CODECS["gzip"](container())
+
+
+@pytest.fixture(autouse=True)
+def quiet_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work in a directory of one's own, with an image in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    Path("image.tar.gz").write_bytes(GOOD)
+    Path("meta.tar").write_bytes(pack([member("metadata.yaml", METADATA)]))
+    Path("root.tar").write_bytes(
+        pack([member("sbin/init", b"x", mode=0o755), member("etc/motd", b"hello\n")])
+    )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command line; return status, output and words."""
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    assert f"usage: lxdimage {verb}" in capsys.readouterr().out
+
+
+def test_the_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    assert all(f"\n  {verb} " in out for verb in VERBS)
+
+
+def test_without_arguments_the_overview_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys)
+    assert (2, "") == (status, out)
+    assert "usage:" in err
+
+
+def test_an_unknown_verb_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (2, "", "lxdimage: error: unknown verb 'valdate', did you mean 'validate'?\n") == run(
+        capsys, "valdate"
+    )
+
+
+@pytest.mark.parametrize("verb", ["info", "validate", "fingerprint", "show", "ls"])
+def test_a_file_that_is_not_there_is_named(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (2, "", "lxdimage: error: 'none': No such file or directory\n") == run(capsys, verb, "none")
+
+
+@pytest.mark.parametrize("verb", ["info", "show", "ls"])
+def test_what_is_no_image_is_an_error_and_no_traceback(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("junk").write_bytes(b"junk" * 500)
+    status, out, err = run(capsys, verb, "junk")
+    assert (2, "") == (status, out)
+    assert err.startswith("junk: error: no known format begins with") or "of no known format" in err
+
+
+def test_a_directory_in_the_place_of_an_image_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder").mkdir()
+    status, _, err = run(capsys, "info", "folder")
+    assert (2, "lxdimage: error: 'folder': Is a directory\n") == (status, err) or "directory" in err
+
+
+def test_fingerprint_prints_the_sha256_of_the_files_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = hashlib.sha256(Path("meta.tar").read_bytes() + Path("root.tar").read_bytes()).hexdigest()
+    assert (0, f"{expected}\n", "") == run(capsys, "fingerprint", "meta.tar", "root.tar")
+
+
+def test_fingerprint_check_compares_a_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+    prefix = hashlib.sha256(GOOD).hexdigest()[:12]
+    assert run(capsys, "fingerprint", "image.tar.gz", "--check", prefix)[0] == 0
+    assert run(capsys, "fingerprint", "image.tar.gz", "--check", "0" * 12)[0] == 1
+
+
+def test_standard_input_is_a_dash(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD)))
+    assert hashlib.sha256(GOOD).hexdigest() + "\n" == run(capsys, "fingerprint", "-")[1]
+
+
+def test_info_shows_what_the_image_is(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "info", "image.tar.gz")
+    assert status == 0
+    for line in (
+        "  type          container",
+        "  created       2020-09-13 12:26:40 UTC",
+        "  expires       never",
+        "    os  test",
+    ):
+        assert line in out.splitlines()
+    assert hashlib.sha256(GOOD).hexdigest() in out
+
+
+def test_info_takes_split_files_in_either_order(capsys: pytest.CaptureFixture[str]) -> None:
+    one = run(capsys, "info", "meta.tar", "root.tar", "--json")
+    other = run(capsys, "info", "root.tar", "meta.tar", "--json")
+    assert one == other
+    found = json.loads(one[1])
+    assert ("split", "container", "x86_64") == (
+        found["layout"],
+        found["type"],
+        found["metadata"]["architecture"],
+    )
+
+
+def test_validate_is_silent_about_a_good_image_but_for_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "validate", "image.tar.gz")
+    assert (0, "") == (status, err)
+    assert out.startswith("image.tar.gz: ")
+    assert "accepted (container, x86_64)" in out
+    assert run(capsys, "validate", "-q", "image.tar.gz", "--ignore", "metadata-missing")[0] == 0
+
+
+def test_validate_fails_for_an_image_that_the_daemon_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.tar").write_bytes(pack([member("rootfs/x")]))
+    status, out, _ = run(capsys, "validate", "bad.tar")
+    assert status == 1
+    assert "bad.tar: error: no member is called 'metadata.yaml' [metadata-missing] refused at import" in out
+    assert "refused at import" in out.splitlines()[-2]
+
+
+@pytest.mark.parametrize(("threshold", "status"), [("error", 0), ("warning", 1), ("never", 0)])
+def test_fail_on_sets_the_severity_that_counts(
+    threshold: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cut.tar").write_bytes(container()[:-1024])
+    assert (
+        status
+        == run(capsys, "validate", "cut.tar", "--select", "no-end-of-archive", "--fail-on", threshold)[0]
+    )
+
+
+def test_select_and_ignore_take_codes_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "validate", "image.tar.gz", "--select", "nonsense")[0] == 2
+
+
+def test_an_unexpected_fingerprint_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "validate", "image.tar.gz", "--expect", "0" * 64)
+    assert status == 1
+    assert "[fingerprint-mismatch]" in out
+
+
+def test_validate_json_is_one_object_of_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cut.tar").write_bytes(container()[:-1024])
+    status, out, _ = run(capsys, "validate", "cut.tar", "--target", "all", "--output-format", "json")
+    assert status == 0
+    (image,) = json.loads(out)["images"]
+    assert [
+        "accepted",
+        "diagnostics",
+        "files",
+        "fingerprint",
+        "layout",
+        "metadata",
+        "size",
+        "type",
+    ] == sorted(image)
+    assert {"lxd-5.0": True, "lxd": True, "incus-6.0": True, "incus": True} == image["accepted"]
+    keys = ["code", "column", "hint", "line", "message", "offset", "severity", "source", "stage", "targets"]
+    found: list[dict[str, Any]] = image["diagnostics"]
+    assert all(keys == sorted(diagnostic) for diagnostic in found)
+    assert "no-end-of-archive" in [diagnostic["code"] for diagnostic in found]
+
+
+def test_validate_json_of_a_refused_image_has_no_metadata(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.tar").write_bytes(pack([member("rootfs/x")]))
+    _, out, _ = run(capsys, "validate", "bad.tar", "--output-format", "json")
+    (image,) = json.loads(out)["images"]
+    assert (None, None, {"lxd": False}) == (image["metadata"], image["type"], image["accepted"])
+
+
+def test_github_annotations_are_workflow_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.tar").write_bytes(pack([member("rootfs/x")]))
+    _, out, _ = run(capsys, "validate", "bad.tar", "--output-format", "github")
+    assert out.startswith("::error file=bad.tar,title=metadata-missing::bad.tar: error: no member")
+    assert out.count("\n") == 1
+
+
+def test_each_validates_every_file_as_an_image_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "validate", "--each", "image.tar.gz", "image.tar.gz", "--output-format", "json")
+    assert len(json.loads(out)["images"]) == 2
+
+
+def test_swapped_files_are_put_in_order_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "validate", "root.tar", "meta.tar")
+    assert status == 0
+    assert "[swapped-parts]" in out
+
+
+def test_show_prints_metadata_that_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "show", "image.tar.gz")
+    Path("again.tar").write_bytes(container(out.encode()))
+    assert run(capsys, "show", "image.tar.gz", "--json") == run(capsys, "show", "again.tar", "--json")
+
+
+def test_show_prints_a_template_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["show", "image.tar.gz", "--template", "hostname.tpl"]) == 0
+    assert b"{{ container.name }}\n" == capfdbinary.readouterr().out
+
+
+def test_ls_lists_the_root_of_a_split_image_below_rootfs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        "metadata.yaml\nrootfs/sbin/init\nrootfs/etc/motd\n" == run(capsys, "ls", "meta.tar", "root.tar")[1]
+    )
+
+
+def test_ls_long_reads_like_tar(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "ls", "-l", "meta.tar", "root.tar")[1].splitlines()
+    assert lines[1].split() == ["-rwxr-xr-x", "0/0", "1", "2020-09-13", "12:26", "rootfs/sbin/init"]
+
+
+def test_cat_writes_members_of_any_layout(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["cat", "meta.tar", "root.tar", "rootfs/etc/motd"]) == 0
+    assert b"hello\n" == capfdbinary.readouterr().out
+
+
+def test_cat_takes_a_metadata_yaml_on_disk_for_a_name_and_not_for_a_root(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    Path("metadata.yaml").write_text("this is not it")
+    assert main(["cat", "image.tar.gz", "metadata.yaml", "rootfs/etc/hostname"]) == 0
+    assert TEMPLATED + b"old\n" == capfdbinary.readouterr().out
+
+
+def test_cat_names_what_it_did_not_find(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "cat", "image.tar.gz", "nothing")
+    assert status == 2
+    assert "no member 'nothing'" in err
+
+
+def test_render_prints_the_files_of_a_first_start(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["render", "image.tar.gz", "--name", "c1"]) == 0
+    assert b"==> etc/hostname (create: overwrite)\nc1\n" == capfdbinary.readouterr().out
+
+
+def test_render_compares_with_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "render", "image.tar.gz", "--name", "c1", "-o", "golden")[0] == 0
+    assert (0, "") == run(capsys, "render", "image.tar.gz", "--name", "c1", "--diff", "golden")[:2]
+    status, out, _ = run(capsys, "render", "image.tar.gz", "--name", "c2", "--diff", "golden")
+    assert status == 1
+    assert "-c1" in out.splitlines()
+    assert "+c2" in out.splitlines()
+
+
+def test_render_does_not_write_into_a_directory_with_content(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("full").mkdir()
+    Path("full/file").touch()
+    assert run(capsys, "render", "image.tar.gz", "-o", "full")[0] == 2
