@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lxdimage._sources import FileArgument as FileArgument
     from lxdimage._sources import Progress as Progress
+    from lxdimage.build import BuiltImage as BuiltImage
+    from lxdimage.build import OwnerMap as OwnerMap
+    from lxdimage.build import build_image as build_image
     from lxdimage.compression import Compression as Compression
     from lxdimage.diagnostics import Diagnostic as Diagnostic
     from lxdimage.diagnostics import Position as Position
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "lxdimage._sources": ("FileArgument", "Progress"),
+    "lxdimage.build": ("BuiltImage", "OwnerMap", "build_image"),
     "lxdimage.compression": ("Compression",),
     "lxdimage.diagnostics": ("Diagnostic", "Position", "Severity", "Span", "Stage"),
     "lxdimage.errors": (

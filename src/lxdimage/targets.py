@@ -29,6 +29,7 @@ class Traits:
         regular_metadata: Refuses a metadata.yaml that is not a regular file by name; others read it as empty.
         signed_dates: Keeps negative dates; others take them for "no date".
         no_date: What a missing expiry date reads as.
+        nul_ends_property: Its database cuts a property's value at the first NUL character.
         first_word_architecture: Takes the first word of the architecture.
         loongarch64: Knows that architecture.
         amd64v3: Knows that alias.
@@ -56,6 +57,7 @@ class Traits:
     regular_metadata: bool = False
     signed_dates: bool = True
     no_date: str = "1970-01-01T00:00:00Z"
+    nul_ends_property: bool = False
     first_word_architecture: bool = False
     loongarch64: bool = True
     amd64v3: bool = False
@@ -78,6 +80,7 @@ class Traits:
 _INCUS = Traits(
     title="Incus 6.0",
     client="incus",
+    nul_ends_property=True,
     lz4=True,
     vmdk=True,
     signed_dates=False,
@@ -107,7 +110,7 @@ class Target(Enum):
 
 _TRAITS: Mapping[Target, Traits] = {
     Target.LXD_5_0: attrs.evolve(
-        _LXD, title="LXD 5.0", loongarch64=False, nesting_requirement=False
+        _LXD, title="LXD 5.0", nul_ends_property=True, loongarch64=False, nesting_requirement=False
     ),
     Target.LXD: attrs.evolve(
         _LXD,
@@ -123,6 +126,7 @@ _TRAITS: Mapping[Target, Traits] = {
     Target.INCUS: attrs.evolve(
         _INCUS,
         title="Incus",
+        nul_ends_property=False,
         yaml=4,
         x86_64_levels=True,
         confined_templates=True,

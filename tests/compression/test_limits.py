@@ -88,9 +88,9 @@ print(size, peak.split()[1])
     [
         (Compression.GZIP, 512, 1, 32),
         (Compression.ZSTD, 1024, 1, 32),
-        (Compression.XZ, 256, 1, 32),
-        (Compression.LZMA, 256, 1, 32),
-        (Compression.BZIP2, 128, 1, 32),
+        (Compression.XZ, 128, 1, 32),
+        (Compression.LZMA, 96, 1, 32),
+        (Compression.BZIP2, 96, 1, 32),
         (Compression.BZIP2, 128, 2, 72),
     ],
 )

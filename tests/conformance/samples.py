@@ -80,9 +80,9 @@ def directory(name: str) -> bytes:
     return header(name, tarfile.DIRTYPE)
 
 
-def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+def pax(records: bytes, kind: bytes = tarfile.XHDTYPE, name: str = "extended") -> bytes:
     """Return an extended header that holds *records*."""
-    return header("extended", kind, len(records)) + padded(records)
+    return header(name, kind, len(records)) + padded(records)
 
 
 def record(key: str, value: str) -> bytes:
@@ -202,6 +202,10 @@ _ODD: Mapping[str, tuple[bytes, ...]] = {
     "root-and-disk": (archive(metadata(), file("rootfs.img", "x"), root()),),
     "disk-of-text": (archive(metadata(), file("rootfs.img", "not a disk")),),
     "global-header": (archive(pax(record("comment", "x"), b"g"), metadata(), root()),),
+    "global-header-as-root": (archive(metadata(), pax(record("comment", "x"), b"g", "rootfs/x")),),
+    "global-header-as-disk": (archive(metadata(), pax(record("path", "rootfs.img"), b"g")),),
+    "global-header-as-metadata": (archive(pax(record("comment", "x"), b"g", "metadata.yaml"), UNIFIED),),
+    "volume-header-as-root": (archive(metadata(), file("rootfs/label", kind=b"V")),),
     "pax-size": (
         archive(pax(record("size", "3")), header("first", size=0) + padded(b"abc"), metadata(), root()),
     ),

@@ -109,6 +109,8 @@ def test_brackets_that_never_close_take_linear_time() -> None:
         ("%#U", 7, "U+0007"),
         ("%# x", "ab", "0x61 0x62"),
         ("%-6t|", True, "true  |"),
+        ("%5.", 1, "%!.(int=    1)"),
+        ("%5.|", 0, "%!|(int=     )"),
     ],
 )
 def test_rare_flags_and_verbs(layout: str, value: object, expected: str) -> None:

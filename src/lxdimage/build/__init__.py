@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lxdimage.build._build import build_image
 from lxdimage.build._model import BuiltImage
+from lxdimage.build._owners import IdRange, OwnerMap
 
-__all__ = ["BuiltImage"]
+__all__ = ["BuiltImage", "IdRange", "OwnerMap", "build_image"]

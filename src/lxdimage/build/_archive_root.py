@@ -136,12 +136,14 @@ class ArchiveRoot:
                 self._options.note(diagnose("no-end-of-archive", text, source=self._source.name))
 
     def _path(self, member: Member) -> bytes | None:
-        """Return the path of a member below the root, with a slash at its end when it is a directory; None to skip it."""
+        """Return the path of a member below the root, of a directory with a slash at its end; None to skip it."""
         flag = member.flag if isinstance(member, TarMember) else None
         if flag == _LABEL:
             return None
         if flag in _INCOMPLETE:
-            text = f"{_shown(member.name)} is only part of a file; the rest is in another volume of the archive"
+            text = (
+                f"{_shown(member.name)} is only part of a file; the rest is in another volume of the archive"
+            )
             raise BuildError(diagnose("unstorable-entry", text, source=self._source.name))
         directory = member.type is EntryType.DIRECTORY or flag == _LISTED
         path = self._below(member.name)

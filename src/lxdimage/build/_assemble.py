@@ -155,27 +155,29 @@ class Assembly:
             prefix: What its names are to begin with.
             late: Whether what does not belong to it stays behind it; it goes to the head otherwise.
         """
-        kept = None if self._form.keep_names else prefix
+        keep = self._form.keep_names
+        kept = None if keep else prefix
         for part in parts:
             match part:
-                case Root(member=member):
-                    if member.type is EntryType.SOCKET:
-                        self._skip_socket(part)
-                    else:
-                        yield root_item(part, kept)
-                case Control(path, member):
-                    if not late:
-                        self._head.add(part)
-                    elif self._head.takes(path):
-                        yield control_item(path, member, keep=self._form.keep_names)
-                    elif path == b"metadata.yaml":
-                        self._head.add(part)  # which leaves it out and says so
+                case Root(member=member) if member.type is EntryType.SOCKET:
+                    self._skip_socket(part)
+                case Root():
+                    yield root_item(part, kept)
+                case Control(path, member) if late and self._head.takes(path):
+                    yield control_item(path, member, keep=keep)
+                case Control():
+                    self._add_late(part, drop=late)
                 case Disk(member):
-                    yield control_item(b"rootfs.img", member, keep=self._form.keep_names)
+                    yield control_item(b"rootfs.img", member, keep=keep)
                 case Shared(records):
                     yield dump_global(records), ()
-                case RootTar() | RootFile():
-                    raise AssertionError(part)  # these are for two files
+                case _:
+                    raise AssertionError(part)  # the others are for two files
+
+    def _add_late(self, control: Control, *, drop: bool) -> None:
+        """Take in what comes behind the beginning of the root, unless it is a template to *drop*."""
+        if not drop or control.path == b"metadata.yaml":
+            self._head.add(control)
 
     def _skip_socket(self, root: Root) -> None:
         path = os.fsdecode(root.path)

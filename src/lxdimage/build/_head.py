@@ -37,19 +37,26 @@ def _same(metadata: Metadata) -> Metadata:
     return metadata
 
 
+def _dump(metadata: Metadata) -> bytes:
+    return dump_metadata(metadata).encode("utf-8", "surrogateescape")
+
+
 @attrs.frozen(kw_only=True)
 class Revision:
     """
     What is to change beside the root.
 
     Attributes:
-        metadata: Returns the new metadata for the old; the file is rewritten only when they differ.
+        metadata: Returns the new metadata for the old; the file is rewritten only when they differ, or when
+            *dump* is given.
+        dump: Returns the new metadata.yaml.
         fallback: The metadata of an image that has none.
         templates: New content of templates by name, None for those that are to go.
         target: The daemon that the image is meant for.
     """
 
     metadata: Callable[[Metadata], Metadata] = _same
+    dump: Callable[[Metadata], bytes] | None = None
     fallback: Metadata | None = None
     templates: Mapping[str, bytes | None] = attrs.field(factory=lambda: MappingProxyType({}))
     target: Target = Target.LXD
@@ -84,7 +91,7 @@ class Head:
         self._item: Item | None = None
         self._metadata: Metadata | None = None
         self._seen: set[bytes] = set()
-        self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))
+        self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - see close
         self._replaced = frozenset(_TEMPLATES + os.fsencode(name) for name in revision.templates)
 
     def close(self) -> None:
@@ -153,6 +160,10 @@ class Head:
         names = {os.fsencode(rule.template) for rule in self.metadata.templates.values() if not rule.null}
         return all(_TEMPLATES + name in self._seen or _TEMPLATES + name in self._replaced for name in names)
 
+    def has_templates(self, names: Iterable[str]) -> bool:
+        """Tell whether all these template files were there."""
+        return all(_TEMPLATES + os.fsencode(name) in self._seen for name in names)
+
     @property
     def metadata(self) -> Metadata:
         """
@@ -172,7 +183,7 @@ class Head:
         if len(self._texts) > 1:
             text = f"{len(self._texts)} members are 'metadata.yaml'; one with what they say together takes their place"
             self.notes.append(diagnose("metadata-merged", text, source=self._source))
-        if new != old or len(self._texts) != 1:
+        if new != old or len(self._texts) != 1 or self._revision.dump:
             self._item = self._dumped(new)
         return new
 
@@ -190,7 +201,7 @@ class Head:
         return checked.metadata
 
     def _dumped(self, metadata: Metadata) -> Item:
-        text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
+        text = (self._revision.dump or _dump)(metadata)
         created = max(0, metadata.creation_timestamp) * 1_000_000_000
         mtime = self._found.mtime_ns if self._found else created
         entry = Entry(path=_METADATA.decode(), type=EntryType.FILE, size=len(text), mtime_ns=mtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from lxdimage._chunks import Chunks, drain, peek, read_ahead
+from lxdimage._chunks import Chunks, Cursor, drain, peek, read_ahead
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import Entry, EntryType, Member, TarReader
 from lxdimage.build._parts import (
@@ -15,6 +15,7 @@ from lxdimage.build._parts import (
     RootFile,
     RootTar,
     Shared,
+    read_control,
     read_root,
     read_unified,
     with_shared,
@@ -39,17 +40,17 @@ class OriginFile:
     Attributes:
         name: What findings call it.
         format: What its first bytes say it is.
+        cursor: Its bytes.
     """
 
     def __init__(self, source: Source, digest: Digest, tracker: Tracker, limits: Limits) -> None:
         self.name = source.name
         self._source = source
-        self._digest = digest
-        self._tracker = tracker
         self._limits = limits
         self._start = source.stream.tell() if source.seekable else 0
-        head, self._chunks = peek(source.chunks(), HEAD_SIZE)
+        head, chunks = peek(source.chunks(), HEAD_SIZE)
         self.format: FileFormat = _identified(head, source.name)
+        self.cursor = Cursor(digest.tap(tracker.tap(chunks)))
 
     @property
     def compression(self) -> Compression:
@@ -62,8 +63,8 @@ class OriginFile:
         return self._source.size
 
     def raw(self) -> Chunks:
-        """Yield the bytes as they are."""
-        return self._digest.tap(self._tracker.tap(self._chunks))
+        """Yield the bytes as they are, from where the cursor stands."""
+        return iter(self.cursor.take_any, b"")
 
     def decoded(self) -> Chunks:
         """Yield the decompressed bytes."""
@@ -161,10 +162,11 @@ class Origin:
             recompress: Leave such a root as it is but for its compression.
             strip: How many leading components names of such a root lose.
         """
-        if not self.bare:
-            yield from read_unified(self.files[0].members(), self.name)
         if self.root is None:
+            yield from read_unified(self.files[0].members(), self.name)
             return
+        if not self.bare:
+            yield from read_control(self.files[0].members(), self.name, strays=keep or recompress)
         if recompress:
             yield RootTar(self.root.decoded())
         else:

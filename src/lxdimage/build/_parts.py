@@ -36,6 +36,7 @@ __all__ = [
     "entry_item",
     "expanded",
     "no_root",
+    "read_control",
     "read_root",
     "read_unified",
     "root_item",
@@ -167,6 +168,32 @@ def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Co
             path = path[7:] + (b"/" if path[7:] and name.endswith(b"/") else b"")
         root = True
         yield Root(path, member, _target(member, ROOT))
+
+
+def read_control(
+    members: Iterable[Member | Shared], source: str, *, strays: bool = False
+) -> Iterator[Control | Shared]:
+    """
+    Yield the members of the metadata file of a split image as parts.
+
+    Args:
+        members: The members.
+        source: What findings call the file.
+        strays: Allow members where the root goes in a unified image; a daemon unpacks them below the real root.
+
+    Raises:
+        InvalidImageError: A member has no place in an image that can be unpacked.
+    """
+    for member in members:
+        if isinstance(member, Shared):
+            yield member
+            continue
+        _check_name(member.name, source)
+        path = control_path(member.name)
+        if not strays and (path in {b"rootfs", b"rootfs.img"} or path.startswith(ROOT)):
+            text = f"{_shown(member.name)} is in the metadata file, where the root of a unified image goes"
+            raise InvalidImageError(diagnose("stray-root", text, source=source))
+        yield Control(path, member)
 
 
 _ODD = frozenset({b"/", b"."})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import attrs
 
-from lxdimage._chunks import READ_SIZE, Chunks, peek
+from lxdimage._chunks import Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
 from lxdimage._tree import TreeOptions, read_tree
 from lxdimage.archive import Entry, EntryType
@@ -131,20 +131,45 @@ def open_root(
         return
     with ExitStack() as stack:
         (source,) = stack.enter_context(open_sources([rootfs]))
+        start = source.stream.tell() if source.seekable else 0
         head, chunks = peek(source.chunks(), _HEAD)
         found = identify(head[:HEAD_SIZE])
         if found is None or (found.compression is None and found != QCOW2):
             raise _unknown(head, found.name if found else None, source.name)
         if not source.seekable and (twice or not found.is_tar):
             stream = stack.enter_context(spool(chunks))
-            source = Source(source.name, stream, stream.tell())
-            stream.seek(0)
-        tracker = Tracker(progress, [source])
-        given = RootInput(
-            source.name,
-            found,
-            source.size,
-            _opener(source, chunks, len(head), tracker),
-            source.stream if source.seekable else None,
-        )
+            source, start = Source(source.name, stream, stream.tell()), 0
+        opened = _opener(source, start, chunks, progress)
+        stream_ = source.stream if source.seekable else None
+        given = RootInput(source.name, found, source.size, opened, stream_)
         yield _disk(given, head, options) if found == QCOW2 else ArchiveRoot(given, options)
+
+
+def _opener(source: Source, start: int, chunks: Chunks, progress: Progress | None) -> Callable[[], Chunks]:
+    """Return what gives the bytes of *source* from *start*; *chunks* are they, where there is no second time."""
+
+    def opened() -> Chunks:
+        if source.seekable:
+            source.stream.seek(start)
+            return Tracker(progress, [source]).tap(source.chunks())
+        return Tracker(progress, [source]).tap(chunks)
+
+    return opened
+
+
+def _disk(source: RootInput, head: bytes, options: RootOptions) -> DiskRoot:
+    """Return a disk that ``qemu-img`` will convert when an instance is made."""
+    assert source.size is not None
+    findings = check_qcow2_header(head, source.size, source.name)
+    refusals = [finding for finding in findings if finding.stage is Stage.CREATE]
+    if refusals:
+        raise BuildError(*refusals)
+    for finding in findings:
+        options.note(finding)
+    return DiskRoot(source, source.size)
+
+
+def _unknown(head: bytes, format_: str | None, name: str) -> UnsupportedFormatError:
+    found = f"a {format_} disk" if format_ else f"something that begins with {head[:8]!r}"
+    text = f"expected a directory, a tar, a SquashFS or a qcow2 disk, found {found}"
+    return UnsupportedFormatError(diagnose("unknown-root", text, source=name))

@@ -27,8 +27,10 @@ VERBS = {
     "fingerprint": ("_fingerprint", "the SHA-256 that identifies an image"),
     "show": ("_show", "metadata.yaml, or a template"),
     "render": ("_render", "show the files that templates write into an instance"),
+    "rule": ("_rule", "explain the code of a finding"),
     "ls": ("_ls", "list the members of an image"),
     "cat": ("_cat", "write members of an image to standard output"),
+    "build": ("_build", "make an image from a root file system: a directory, a tar or a disk"),
     "extract": ("_extract", "write members of an image into a directory, and nothing outside it"),
 }
 

@@ -10,6 +10,6 @@ from __future__ import annotations
 from lxdimage.compression._decode import decode
 from lxdimage.compression._detect import HEAD_SIZE, Compression, detect
 from lxdimage.compression._encode import encode
-from lxdimage.compression._first import take_first
+from lxdimage.compression._first import First, take_first
 
-__all__ = ["HEAD_SIZE", "Compression", "decode", "detect", "encode", "take_first"]
+__all__ = ["HEAD_SIZE", "Compression", "First", "decode", "detect", "encode", "take_first"]

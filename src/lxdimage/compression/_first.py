@@ -13,13 +13,15 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+import attrs
+
 from lxdimage._chunks import Cursor
 from lxdimage.compression._detect import Compression
 from lxdimage.compression._zstd import decode_zstd, frame_parts
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
 
-__all__ = ["take_first"]
+__all__ = ["First", "take_first"]
 
 _INPUT = 1 << 14
 
@@ -54,9 +56,23 @@ class _Inflater:
         return self._stream.decompress(self._stream.unconsumed_tail + data, size)
 
 
-def take_first(compression: Compression, cursor: Cursor, *, size: int, limits: Limits) -> bytes | None:
+@attrs.frozen
+class First:
     """
-    Take the first stream off *cursor* and return its content.
+    The first stream of a file.
+
+    Attributes:
+        stream: Its bytes.
+        content: What they decompress to.
+    """
+
+    stream: bytes = attrs.field(repr=False)
+    content: bytes = attrs.field(repr=False)
+
+
+def take_first(compression: Compression, cursor: Cursor, *, size: int, limits: Limits) -> First | None:
+    """
+    Take the first stream off *cursor*.
 
     Args:
         compression: How the file is compressed.
@@ -65,7 +81,7 @@ def take_first(compression: Compression, cursor: Cursor, *, size: int, limits: L
         limits: Bounds on the memory of the decoder.
 
     Returns:
-        The content; None, and nothing taken, where it is larger, damaged, or the only stream by design.
+        The stream; None, and nothing taken, where it is larger, damaged, or the only one by design.
     """
     if compression is Compression.ZSTD:
         return _take_frame(cursor, size, limits)
@@ -80,7 +96,7 @@ _DECODERS: dict[Compression, Callable[[Limits], _Decoder]] = {
 }
 
 
-def _take_stream(decoder: _Decoder, cursor: Cursor, size: int) -> bytes | None:
+def _take_stream(decoder: _Decoder, cursor: Cursor, size: int) -> First | None:
     taken = bytearray()
     content = bytearray()
     try:
@@ -95,11 +111,12 @@ def _take_stream(decoder: _Decoder, cursor: Cursor, size: int) -> bytes | None:
     if not decoder.eof or len(content) > size:
         cursor.give_back(bytes(taken))
         return None
-    cursor.give_back(decoder.unused_data)
-    return bytes(content)
+    unused = decoder.unused_data
+    cursor.give_back(unused)
+    return First(bytes(taken[: len(taken) - len(unused)]), bytes(content))
 
 
-def _take_frame(cursor: Cursor, size: int, limits: Limits) -> bytes | None:
+def _take_frame(cursor: Cursor, size: int, limits: Limits) -> First | None:
     taken = bytearray()
     for part in frame_parts(cursor):
         taken += part
@@ -113,7 +130,7 @@ def _take_frame(cursor: Cursor, size: int, limits: Limits) -> bytes | None:
                 if len(content) > size:
                     break
             else:
-                return bytes(content)
+                return First(bytes(taken), bytes(content))
         except InvalidImageError:
             pass
     cursor.give_back(bytes(taken))

@@ -37,6 +37,7 @@ from lxdimage.formats import (
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
+from lxdimage.metadata import Metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -434,7 +435,7 @@ class Pass:
         return Image(
             layout=self._layout,
             type=kind,
-            metadata=checked.metadata,
+            metadata=_as_stored(checked.metadata, judge.target),
             templates=self._templates.files,
             files=files,
         )
@@ -445,6 +446,14 @@ class Pass:
             text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"
             name = " + ".join(source.name for source in self._sources)
             self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
+
+
+def _as_stored(metadata: Metadata, target: Target) -> Metadata:
+    """Return *metadata* as the target's database gives it back."""
+    properties = metadata.properties
+    if not target.traits.nul_ends_property or not any("\0" in value for value in properties.values()):
+        return metadata
+    return metadata.evolve(properties={key: value.split("\0", 1)[0] for key, value in properties.items()})
 
 
 _ERRORS = {

@@ -9,7 +9,7 @@ what an earlier one said, and maps grow (section 2.3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import setitem
 from typing import TypeAlias, TypeVar
@@ -21,7 +21,7 @@ from lxdimage.metadata._merge import Aliases, Pair, pairs_of
 from lxdimage.metadata._show import shown, shown_path
 from lxdimage.metadata._yaml import Alias, Generation, Mapping, Node, Resolved, Scalar, Sequence, resolve
 
-__all__ = ["Decoder", "Path", "Problem", "Record", "RuleRecord"]
+__all__ = ["Decoder", "Notes", "Path", "Problem", "Record", "Repeat", "RuleRecord", "Unknown", "Unquoted"]
 
 Path: TypeAlias = tuple[str, ...]
 """Where a value is: ``("templates", "/etc/hostname", "when")``."""
@@ -89,34 +89,87 @@ class Repeat:
     first: Node
 
 
-class Decoder:
+@attrs.frozen
+class Unknown:
+    """A key that no daemon reads, in the record or rule at *path*."""
+
+    path: Path
+    key: Node
+    name: str
+
+
+@attrs.frozen
+class Unquoted:
+    """A text that only the daemons take for one: to YAML it is a number, a truth value or a date."""
+
+    path: Path
+    node: Scalar
+    found: Resolved
+
+
+@attrs.define
+class Notes:
     """
-    Decodes documents into records.
+    What decoding one document brought to light besides values.
 
     Attributes:
+        document: The document.
         problems: Values of wrong types: any of them and the daemon refuses the document.
-        repeats: Keys given twice, in mappings that were decoded.
         ignored: Values of wrong types at places that only other daemons read.
+        repeats: Keys given twice, in mappings that were decoded.
     """
 
-    def __init__(self, generation: Generation, *, file_permissions: bool) -> None:
+    document: Document
+    problems: list[Problem] = attrs.field(factory=list)
+    ignored: list[Problem] = attrs.field(factory=list)
+    repeats: list[Repeat] = attrs.field(factory=list)
+    # A merged mapping is decoded wherever it is merged, but what is odd about it is said once.
+    _unknown: dict[int, Unknown] = attrs.field(factory=dict)
+    _unquoted: dict[int, Unquoted] = attrs.field(factory=dict)
+
+    def add_unknown(self, unknown: Unknown) -> None:
+        """Note a key that nobody reads."""
+        self._unknown.setdefault(id(unknown.key), unknown)
+
+    def add_unquoted(self, unquoted: Unquoted) -> None:
+        """Note a text that should have quotes."""
+        self._unquoted.setdefault(id(unquoted.node), unquoted)
+
+    @property
+    def unknown(self) -> Iterable[Unknown]:
+        """The keys that no daemon reads."""
+        return self._unknown.values()
+
+    @property
+    def unquoted(self) -> Iterable[Unquoted]:
+        """The texts that YAML takes for something else."""
+        return self._unquoted.values()
+
+
+class Decoder:
+    """
+    Decodes one document into a record.
+
+    Attributes:
+        notes: What was found on the way.
+    """
+
+    def __init__(self, document: Document, generation: Generation, *, file_permissions: bool) -> None:
+        self._document = document
         self._generation = generation
         self._permissions = file_permissions
         self._aliases = Aliases()
-        self._document: Document
         self._record: Record
-        self.problems: list[Problem] = []
-        self.repeats: list[Repeat] = []
-        self.ignored: list[Problem] = []
+        self.notes = Notes(document)
 
-    def decode(self, document: Document, record: Record) -> None:
+    def decode(self, record: Record) -> None:
         """
-        Store in *record* what *document* says.
+        Store in *record* what the document says.
 
         Raises:
             YAMLError: Aliases go in circles or repeat too much, or a tag claims what a value is not.
         """
-        self._document = document
+        document = self._document
         self._record = record
         self._aliases.count(document.root)
         self._value(document.root, (), self._root)
@@ -140,7 +193,7 @@ class Decoder:
         what = shown_path(path) if path else "the document"
         problem = Problem(path, node, f"{what} must be {wanted}, but is {_described(node, found)}", found)
         optional = not self._permissions and path[2:3] and path[2] in _PERMISSIONS
-        (self.ignored if optional else self.problems).append(problem)
+        (self.notes.ignored if optional else self.notes.problems).append(problem)
 
     def _resolve(self, node: Scalar) -> Resolved:
         return resolve(node, self._generation)
@@ -154,19 +207,20 @@ class Decoder:
             first = seen.setdefault((type(key), name), key)
             if first is not key:
                 unique = False
-                self.repeats.append(Repeat(key, first))
+                self.notes.repeats.append(Repeat(key, first))
         return unique or not self._generation.unique_keys
 
     # ── scalars and lists ────────────────────────────────────────────────────────────────────────────────────────
 
     def _key(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
         """Decode a key of the map at *path*."""
-        before = len(self.problems)
+        problems = self.notes.problems
+        before = len(problems)
         self._string(node, path, take)
         owner = shown_path(path) if path else "the document"
-        for problem in self.problems[before:]:
+        for problem in problems[before:]:
             message = f"a key of {owner} must be text, but is {_described(node, problem.found)}"
-            self.problems[before] = attrs.evolve(problem, message=message)
+            problems[before] = attrs.evolve(problem, message=message)
 
     def _string(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
         if not isinstance(node, Scalar):
@@ -182,6 +236,8 @@ class Decoder:
             case "!!binary":
                 take(str(found.value))
             case _:
+                if found.tag in _TEMPTING and not (node.tag or node.style):
+                    self.notes.add_unquoted(Unquoted(path, node, found))
                 take(node.value)
 
     def _integer(self, node: _Concrete, path: Path, take: _Take[int]) -> None:
@@ -353,15 +409,17 @@ class Decoder:
         done: dict[tuple[int, str], Node] = {}
         for name, pair in self._named(mapping, path):
             if name not in fields:
+                self.notes.add_unknown(Unknown(path, pair.key, name))
                 continue
             first = done.setdefault((id(pair.owner), name), pair.key)
             if first is not pair.key and self._generation.unique_keys:
-                self.repeats.append(Repeat(pair.key, first))
+                self.notes.repeats.append(Repeat(pair.key, first))
             else:
                 self._value(pair.value, (*path, name), fields[name])
 
 
 _PERMISSIONS = ("uid", "gid", "mode")
+_TEMPTING = frozenset(("!!int", "!!float", "!!bool", "!!timestamp"))
 
 
 def _described(node: _Concrete, found: Resolved | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
 import attrs
 
 from lxdimage.diagnostics import Diagnostic, Span, Stage
@@ -70,6 +72,11 @@ class Document:
         return Place(self, node.start, node.end)
 
 
+# An image may be judged for several daemons, which read with two generations: a document is parsed once for each of
+# those, as long as anybody still holds it.
+_DOCUMENTS: WeakValueDictionary[tuple[bytes, int, str], Document] = WeakValueDictionary()
+
+
 def read_document(data: bytes, generation: Generation, *, name: str) -> Document:
     """
     Return the first document of *data*.
@@ -77,6 +84,14 @@ def read_document(data: bytes, generation: Generation, *, name: str) -> Document
     Raises:
         InvalidMetadataError: There is none, or it is not YAML.
     """
+    key = (data, generation.number, name)
+    document = _DOCUMENTS.get(key)
+    if document is None:
+        document = _DOCUMENTS[key] = _parse(data, generation, name)
+    return document
+
+
+def _parse(data: bytes, generation: Generation, name: str) -> Document:
     text = Text.decode(data, generation)
     parser = Parser(text, generation)
     try:

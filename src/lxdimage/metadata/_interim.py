@@ -24,16 +24,16 @@ def check_documents(texts, *, name="metadata.yaml", target=Target.LXD, now=None)
         return Diagnostic(code="metadata-invalid", message=message, severity=Severity.ERROR, stage=Stage.IMPORT, source=name)
 
     generation = GENERATIONS[target.traits.yaml]
-    decoder = _decode.Decoder(generation, file_permissions=target.traits.file_permissions)
     record = _decode.Record()
     for text in texts:
         try:
             document = _document.read_document(text, generation, name=name)
-            decoder.decode(document, record)
+            decoder = _decode.Decoder(document, generation, file_permissions=target.traits.file_permissions)
+            decoder.decode(record)
         except Exception as error:
             return CheckedMetadata(None, [found(repr(error))])
-        if decoder.problems:
-            return CheckedMetadata(None, [found(problem.message) for problem in decoder.problems])
+        if decoder.notes.problems:
+            return CheckedMetadata(None, [found(problem.message) for problem in decoder.notes.problems])
         try:
             architecture = _architectures.Architecture.parse(record.architecture, target)
         except Exception:

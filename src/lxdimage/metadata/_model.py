@@ -43,15 +43,14 @@ def _refuse(code: str, message: str) -> InvalidMetadataError:
 
 
 def _text(value: object, what: str) -> str:
-    """Return *value* if it is text that can be stored."""
+    """Return *value* if it is text that can be stored; bytes that are not UTF-8 as `os.fsdecode` gives them."""
     if not isinstance(value, str):
         raise _refuse("wrong-type", f"{what} must be text, not {shown(value)}")
     try:
-        value.encode("utf-8", "surrogateescape")
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         bad = value[error.start]
         raise _refuse("wrong-type", f"{what} contains {bad!r}, half of a surrogate pair") from None
-    return value
 
 
 def _texts(mapping: object, what: str) -> Mapping[str, str]:
@@ -139,12 +138,10 @@ def _rules(mapping: Mapping[str, TemplateRule]) -> Mapping[str, TemplateRule]:
     if not isinstance(mapping, Mapping):
         raise _refuse("wrong-type", f"templates must be a mapping, not {shown(mapping)}")
     for target, rule in mapping.items():
-        _text(target, "a key of templates")
         if not isinstance(rule, TemplateRule):
-            raise _refuse(
-                "wrong-type", f"templates[{shown(target)}] must be a TemplateRule, not {shown(rule)}"
-            )
-    return MappingProxyType(dict(mapping))
+            message = f"templates[{shown(target)}] must be a TemplateRule, not {shown(rule)}"
+            raise _refuse("wrong-type", message)
+    return MappingProxyType({_text(target, "a key of templates"): rule for target, rule in mapping.items()})
 
 
 class MetadataChanges(TypedDict, total=False):

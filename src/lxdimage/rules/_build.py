@@ -192,4 +192,174 @@ Their owner or group on the host is not in the instance's id map, so that in the
 Something on the host wrote them, past the instance.
 `lxc publish` leaves such files out without a word, and so they are left out here.""",
     ),
+    Rule(
+        code="root-copied",
+        title="the bytes of the root were copied as they are",
+        severity=Severity.INFO,
+        explanation="""\
+The root is a file of its own, or its compressed bytes are apart from those of the metadata, so that nothing of it had to be decompressed.
+Nobody looked at it either: damage in it is still there.""",
+    ),
+    Rule(
+        code="root-untouched",
+        title="the root file was not written",
+        severity=Severity.INFO,
+        explanation="""\
+A split image was edited in place: only its metadata file is new.
+The root file was read, because the fingerprint covers both.""",
+    ),
+    Rule(
+        code="root-restreamed",
+        title="the image was decompressed and compressed again",
+        severity=Severity.INFO,
+        explanation="""\
+Metadata and root share one compressed stream, or what was to change may be anywhere in the image.
+The members of the root are the same, in the same order; the new image has its metadata apart in front, so that editing it again is quick.""",
+    ),
+    Rule(
+        code="unified-squashfs",
+        title="the image is one SquashFS",
+        severity=Severity.ERROR,
+        explanation="""\
+`lxc publish --compression squashfs` makes such images.
+A SquashFS cannot be changed in part.
+Convert the image to a tar first, or to a split image.""",
+        hint="convert it to a tar or to a split image first",
+    ),
+    Rule(
+        code="stray-root",
+        title="the metadata file of a split image holds a root",
+        severity=Severity.ERROR,
+        explanation="""\
+Members called `rootfs`, `rootfs/…` or `rootfs.img` in the metadata file of a split image do not make its root, the second file does.
+In a unified image they would.
+Build the image again from the root that is meant.""",
+    ),
+    Rule(
+        code="template-name",
+        title="a template has an impossible name",
+        severity=Severity.ERROR,
+        explanation="""\
+Template files lie in `templates/` and are named by their path below it: no leading slash, no empty component, no `.` and no `..`.""",
+    ),
+    Rule(
+        code="output-count",
+        title="the layout needs another number of files to write to",
+        severity=Severity.ERROR,
+        explanation="""\
+A unified image is one file, a split image two: metadata and root.
+A single path is enough for both, since the root then gets the same name with `.root` at its end; a single stream is not.""",
+    ),
+    Rule(
+        code="root-format",
+        title="the root cannot have this format",
+        severity=Severity.ERROR,
+        explanation="""\
+The root of a split image is a tar or a SquashFS for a container, and a qcow2 disk for a virtual machine.
+In a unified image it is part of the one tar.""",
+    ),
+    Rule(
+        code="socket-skipped",
+        title="a socket was left out",
+        severity=Severity.INFO,
+        explanation="""\
+A tar cannot hold sockets, and a socket that was not made by the program that listens on it is of no use.""",
+    ),
+    Rule(
+        code="file-changed",
+        title="a file changed while it was read",
+        severity=Severity.ERROR,
+        explanation="""\
+A file or directory was replaced, removed, or written to between the moment when it was found and the moment when it was read to its end.
+What would have been packed is neither the old state nor the new one, so nothing was written.
+Build from a tree that nobody uses, or exclude what changes, such as logs of a running system.""",
+        hint="build from a tree that nobody changes, or exclude the file",
+    ),
+    Rule(
+        code="unreadable-file",
+        title="a file cannot be read",
+        severity=Severity.ERROR,
+        explanation="""\
+The file is in the tree and may not be read, or its disk has failed.
+An image without it would be incomplete without anybody noticing, so nothing was written.
+Run the command as the owner of the tree, such as within `unshare` or `fakeroot`, or exclude the file.""",
+        hint="run as the owner of the tree, or exclude the file",
+    ),
+    Rule(
+        code="socket-skipped",
+        title="a socket was left out",
+        severity=Severity.INFO,
+        explanation="""\
+A socket in a file system belongs to the process that listens on it, and tar cannot store it.
+Programs make their sockets when they start, so nothing is lost.""",
+    ),
+    Rule(
+        code="unmapped-owner",
+        title="the owner of a file is outside the id map",
+        severity=Severity.ERROR,
+        explanation="""\
+The owners of all files are to be mapped from the ids of this machine to those inside the container, and the map says nothing about this one.
+Add its range to the map: `0:1000,1:100000:65536` maps the user 1000 to root and 65536 ids from 100000 to those from 1.
+Or exclude the file.""",
+        hint="add the id to the map, or exclude the file",
+    ),
+    Rule(
+        code="bad-id-map",
+        title="an id map cannot be used",
+        severity=Severity.ERROR,
+        explanation="""\
+An id map is a list of ranges `INSIDE:OUTSIDE[:COUNT]`, separated by commas, of users and groups alike, or behind `u:` or `g:` of one of them.
+INSIDE is the first id as the container sees it, OUTSIDE the id that owns the files on this machine, COUNT how many follow one another.
+Ranges must not overlap, or one id would be two.""",
+    ),
+    Rule(
+        code="output-inside-root",
+        title="the image would be written into the tree that it is made of",
+        severity=Severity.ERROR,
+        explanation="""\
+The image would contain an earlier version of itself, or part of itself.
+Write it somewhere else, or exclude the place.""",
+        hint="write the image somewhere else",
+    ),
+    Rule(
+        code="unknown-root",
+        title="the root file system is in no known format",
+        severity=Severity.ERROR,
+        explanation="""\
+An image is built from a directory, from an archive of the root file system (a tar, compressed or not, or a SquashFS), or for a virtual machine from a qcow2 disk.
+What was given is something else by its first bytes.
+Other disks become qcow2 with `qemu-img convert -O qcow2`.""",
+        hint="convert a disk with 'qemu-img convert -O qcow2'",
+    ),
+    Rule(
+        code="wrong-type-of-root",
+        title="the root makes another type of image than asked for",
+        severity=Severity.ERROR,
+        explanation="""\
+A directory or an archive makes the image of a container, a qcow2 disk that of a virtual machine, and the other type was asked for.""",
+    ),
+    Rule(
+        code="number-out-of-range",
+        title="a number makes no sense where it stands",
+        severity=Severity.ERROR,
+        explanation="""\
+Counts are not negative, and no file system knows times before 1970 well enough to be made to have them.""",
+    ),
+    Rule(
+        code="option-without-use",
+        title="an option does not apply to this root",
+        severity=Severity.ERROR,
+        explanation="""\
+Leading components can be stripped from the names in an archive only; nothing can be excluded or mapped in the disk of a virtual machine.
+An option that does nothing is more likely a mistake, so it is refused.""",
+    ),
+    Rule(
+        code="derived-metadata",
+        title="metadata was taken from the root file system",
+        severity=Severity.INFO,
+        explanation="""\
+Nothing was given to say what the image is, so its metadata was taken from what the root file system says about itself: the architecture from a program in it, os, release and description from its os-release file.
+The creation date is the present time, or that of the source date epoch.
+Give the metadata to say otherwise, and a creation date to build the same bytes again.""",
+    ),
 )

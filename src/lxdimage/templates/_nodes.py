@@ -105,7 +105,7 @@ class Expressions:
         self._compile_tree = jinja.compile
         self._blocks: list[Node] = []
         self._made = 0  # blocks
-        self._calls = 0  # since the last portion
+        self._calls = 0  # and blocks, since the last portion
         self._operators = OPERATORS[dialect]
         self._joins = dialect is Dialect.V6
         self._filters = filters
@@ -134,6 +134,7 @@ class Expressions:
         """Keep *body* as a block of its own; return its name."""
         name = f"b{self._made}"
         self._made += 1
+        self._calls += 1
         self._blocks.append(self.nodes.Block(name, body, False, False))
         if self._calls > _PORTION:
             self.finish([])
@@ -295,26 +296,22 @@ class Expressions:
         """Cut a lookup behind each call with arguments, and chain the stretches."""
         if lookup.subscript is None and (segment := plain(lookup)):
             return self._table("get", segment)
+        token, path = lookup.token, lookup.path
         code: Code | None = None
-        name: str | None = lookup.token.value
+        name: str | None = token.value
         called = lookup.parts[0].arguments == ()
         steps: list[Step] = []
         for index, part in enumerate(lookup.parts):
             if index:
                 steps.append(Step(part.name, part.arguments == ()))
             if part.arguments:
-                site = self.site(
-                    Segment(lookup.token, lookup.path, name, called, tuple(steps), len(part.arguments))
-                )
-                code = self._arguments(code, part.arguments, site)
+                segment = Segment(token, path, name, called, tuple(steps), len(part.arguments))
+                code = self._arguments(code, part.arguments, self.site(segment))
                 name, called, steps = None, False, []
+        segment = Segment(token, path, name, called, tuple(steps), None)
         if code is None:
-            site = self.site(Segment(lookup.token, lookup.path, name, called, tuple(steps), None))
-            return Code(self.call("get", self.constant(site)), 1)
-        if not steps:
-            return code
-        site = self.site(Segment(lookup.token, lookup.path, None, False, tuple(steps), None))
-        return self._call("tail", self.low(code), site)
+            return self._table("get", segment)
+        return self._call("tail", self.low(code), self.site(segment)) if steps else code
 
     def _arguments(self, before: Code | None, arguments: Sequence[syntax.Expression], site: int) -> Code:
         """Call what a segment ends in: its arguments are only evaluated when there is something to call."""

@@ -178,11 +178,12 @@ def chain(rt: Rendering, index: int) -> Value:
     site: ChainSite = rt.sites[index]
     value = evaluate(rt, site.first)
     for step, late in site.steps:
-        right = evaluate(rt, late)
-        if isinstance(step, OperatorSite):
-            value = _operator(rt, value, right, step)
-        else:
-            value = _filter(rt, value, right, step)
+        operand = evaluate(rt, late)
+        match step:
+            case OperatorSite():
+                value = _operator(rt, value, operand, step)
+            case FilterSite():
+                value = _filter(rt, value, operand, step)
     return value
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lxdimage.formats._qcow2._check import check_qcow2_header
+from lxdimage.formats._qcow2._check import Qcow2Usage, check_qcow2, check_qcow2_header, scan_qcow2
+from lxdimage.formats._qcow2._disk import Disk, open_disk
 from lxdimage.formats._qcow2._header import (
     HEAD_SIZE,
     ClusterCompression,
@@ -11,13 +12,22 @@ from lxdimage.formats._qcow2._header import (
     Qcow2Header,
     read_qcow2_header,
 )
+from lxdimage.formats._qcow2._partitions import Partition, PartitionTable, read_partitions
 
 __all__ = [
     "HEAD_SIZE",
     "ClusterCompression",
+    "Disk",
     "Encryption",
     "Features",
+    "Partition",
+    "PartitionTable",
     "Qcow2Header",
+    "Qcow2Usage",
+    "check_qcow2",
     "check_qcow2_header",
+    "open_disk",
+    "read_partitions",
     "read_qcow2_header",
+    "scan_qcow2",
 ]

@@ -1,17 +1,28 @@
-"""What a daemon refuses about a qcow2 disk, and what is dangerous in it, as far as its header tells."""
+"""What a daemon refuses about a qcow2 disk, and what is dangerous in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
 
 import attrs
 
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._qcow2._header import Encryption, Features, Qcow2Header, read_qcow2_header
+from lxdimage.formats._qcow2._disk import Disk
+from lxdimage.formats._qcow2._header import (
+    HEAD_SIZE,
+    Encryption,
+    Features,
+    Qcow2Header,
+    read_qcow2_header,
+)
+from lxdimage.formats._qcow2._refcounts import compare_refcounts
+from lxdimage.formats._qcow2._walk import Problem, Walk, walk_tables
+from lxdimage.formats._seekable import SeekableFile
 from lxdimage.rules import diagnose
 
-__all__ = ["check_qcow2_header"]
+__all__ = ["Qcow2Usage", "check_qcow2", "check_qcow2_header", "scan_qcow2"]
 
 
 def check_qcow2_header(head: bytes, file_size: int | None = None, source: str = "") -> tuple[Diagnostic, ...]:
@@ -93,3 +104,120 @@ def _check_places(header: Qcow2Header, file_size: int, source: str) -> Iterator[
                 f"the {name} at byte {place} needs a file of {place + size} bytes, the file has {file_size}"
             )
             yield diagnose("qcow2-truncated", message, source=source, offset=file_size)
+
+
+@attrs.frozen(kw_only=True)
+class Qcow2Usage:
+    """
+    What a disk stores.
+
+    Attributes:
+        header: Its header.
+        allocated: Guest clusters that are stored.
+        compressed: Those of them that are compressed.
+        end: Where the last used cluster ends.
+        leaks: Clusters that nothing uses although their reference count says so; None when that was not compared.
+        corruptions: Clusters that are used more often than their reference count says; None likewise.
+        diagnostics: What is wrong, the header's findings first.
+    """
+
+    header: Qcow2Header
+    allocated: int
+    compressed: int
+    end: int
+    leaks: int | None
+    corruptions: int | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check_qcow2(file: BinaryIO, *, source: str = "") -> tuple[Diagnostic, ...]:
+    """
+    Return what is wrong with a disk, its tables walked but no content read.
+
+    Args:
+        file: A seekable file.
+        source: Its name, for findings.
+
+    Returns:
+        The findings; one with `Stage.CREATE` when the disk cannot be converted.
+    """
+    try:
+        return scan_qcow2(file, source=source).diagnostics
+    except InvalidImageError as error:
+        return tuple(attrs.evolve(diagnostic, stage=Stage.CREATE) for diagnostic in error.diagnostics)
+
+
+def scan_qcow2(file: BinaryIO, *, source: str = "") -> Qcow2Usage:
+    """
+    Walk the tables of a disk and return what it stores and what is wrong with it.
+
+    Reference counts are compared when the tables are all that can use clusters: not for a disk with snapshots,
+    bitmaps, encryption or a data file.
+
+    Args:
+        file: A seekable file; it stays the caller's to close.
+        source: Its name, for findings.
+
+    Raises:
+        InvalidImageError: The header is not valid.
+    """
+    seekable = SeekableFile(file)
+    head = seekable.read(0, HEAD_SIZE)
+    header = read_qcow2_header(head, source=source)
+    walk = walk_tables(seekable, header)
+    findings = [
+        *check_qcow2_header(head, seekable.size, source),
+        *_check_walk(seekable, header, walk, source),
+    ]
+    leaks = corruptions = None
+    if walk.complete and _is_plain(header):
+        leaks, corruptions, first = compare_refcounts(seekable, header, walk)
+        findings.extend(_check_refcounts(leaks, corruptions, first << header.cluster_bits, source))
+    return Qcow2Usage(
+        header=header,
+        allocated=walk.allocated,
+        compressed=walk.compressed,
+        end=walk.end,
+        leaks=leaks,
+        corruptions=corruptions,
+        diagnostics=tuple(findings),
+    )
+
+
+def _is_plain(header: Qcow2Header) -> bool:
+    """Whether only the active tables use clusters, and the reference counts are meant to be right."""
+    others = header.snapshots or header.bitmaps or header.data_file is not None
+    return not others and header.encryption is not Encryption.LUKS and Features.DIRTY not in header.features
+
+
+_PROBLEMS: Mapping[Problem, tuple[str, str, Stage | None]] = {
+    Problem.OUTSIDE: ("qcow2-truncated", "are not in the file and read as zeros", None),
+    Problem.OUTSIDE_COMPRESSED: ("qcow2-truncated", "are compressed and not in the file", Stage.CREATE),
+    Problem.UNALIGNED: ("qcow2-corruption", "are at a place where no cluster can be", Stage.CREATE),
+    Problem.SHARED_TABLE: ("qcow2-corruption", "are L2 tables that are used twice", None),
+}
+
+
+def _check_walk(file: SeekableFile, header: Qcow2Header, walk: Walk, source: str) -> Iterator[Diagnostic]:
+    if not walk.complete:
+        yield diagnose("qcow2-limit", "the tables are too large to be compared", source=source)
+    for problem, (count, place) in walk.problems.items():
+        code, text, stage = _PROBLEMS[problem]
+        yield diagnose(code, f"{count} clusters {text}", stage=stage, source=source, offset=place)
+    disk = Disk(file, header, source)
+    for cluster in walk.cut:
+        try:
+            disk.read_compressed(cluster)
+        except InvalidImageError as error:
+            message = f"a compressed cluster is cut: {error.diagnostics[0].message}"
+            yield diagnose(
+                "qcow2-truncated", message, stage=Stage.CREATE, source=source, offset=cluster.place
+            )
+
+
+def _check_refcounts(leaks: int, corruptions: int, place: int, source: str) -> Iterator[Diagnostic]:
+    if corruptions:
+        message = f"{corruptions} clusters are used more often than their reference counts say"
+        yield diagnose("qcow2-corruption", message, source=source, offset=place)
+    if leaks:
+        yield diagnose("qcow2-leak", f"{leaks} clusters are counted as used and are not", source=source)

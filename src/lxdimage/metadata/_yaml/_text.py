@@ -92,6 +92,11 @@ class Text:
     def _starts(self) -> list[int]:
         return [0, *(match.end() for match in _BREAK.finditer(self.chars))]
 
+    @functools.cached_property
+    def _lines(self) -> dict[int, str]:
+        """The lines asked for so far: many findings may point into one long line, and share it."""
+        return {}
+
     def position(self, index: int) -> Position:
         """Return the line and column of the character at *index*."""
         line = bisect.bisect_right(self._starts, index)
@@ -103,9 +108,11 @@ class Text:
 
     def line(self, number: int) -> str:
         """Return the line of that number, from 1, without its line break."""
-        start = self._starts[number - 1]
-        end = self._starts[number] if number < len(self._starts) else len(self.chars)
-        return self.chars[start:end].rstrip("\r\n\x85\u2028\u2029")
+        if number not in self._lines:
+            start = self._starts[number - 1]
+            end = self._starts[number] if number < len(self._starts) else len(self.chars)
+            self._lines[number] = self.chars[start:end].rstrip("\r\n\x85\u2028\u2029")
+        return self._lines[number]
 
 
 def _encoding(data: bytes) -> tuple[str, int]:

@@ -176,7 +176,8 @@ class _Formatter:
         return after_index
 
     def _precision(self, flags: Flags, *, after_index: bool) -> bool:
-        if not self._peek("."):
+        # A point at the very end is taken for a verb.
+        if not self._peek(".") or self._at + 1 == self._end:
             return after_index
         self._at += 1
         if after_index:

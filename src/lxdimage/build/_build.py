@@ -1,0 +1,301 @@
+"""
+Building an image: metadata.yaml, the templates, and a root file system, in this order.
+
+The first two are a compressed stream of their own in front of the root's: whoever opens the image reads no more than
+that, and whoever edits it copies the rest as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+import attrs
+
+from lxdimage._chunks import Chunks
+from lxdimage._sources import FileArgument, Progress
+from lxdimage.archive import Entry, Item, write_archive
+from lxdimage.build._archive_root import ArchiveRoot
+from lxdimage.build._exclude import excluder
+from lxdimage.build._model import BuiltImage
+from lxdimage.build._options import Place, RootOptions
+from lxdimage.build._owners import OwnerMap
+from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
+from lxdimage.build._settle import MetadataArgument, Wishes, settle_metadata
+from lxdimage.build._targets import OutputTarget, output_targets
+from lxdimage.build._templates import TemplatesArgument, check_templates, control_items, read_templates
+from lxdimage.checks._findings import Findings
+from lxdimage.compression import Compression, encode
+from lxdimage.diagnostics import Diagnostic
+from lxdimage.errors import BuildError
+from lxdimage.formats import ImageType, Layout
+from lxdimage.formats._sinks import OutputArgument
+from lxdimage.formats._squashfs import Compressor, write_squashfs
+from lxdimage.formats._write import OutputFile, OutputFiles, open_outputs
+from lxdimage.metadata import Metadata
+from lxdimage.rules import diagnose
+
+__all__ = ["build_image"]
+
+
+def build_image(  # noqa: PLR0913 - what can be said about an image
+    rootfs: FileArgument,
+    output: OutputTarget,
+    *,
+    metadata: MetadataArgument = None,
+    templates: TemplatesArgument = None,
+    architecture: str | None = None,
+    creation_date: datetime | int | None = None,
+    expiry_date: datetime | int | None = None,
+    properties: Mapping[str, str] | None = None,
+    type: ImageType | None = None,  # noqa: A002 - the image's own word
+    layout: Layout = Layout.UNIFIED,
+    output_rootfs: OutputArgument | None = None,
+    rootfs_format: str = "tar",
+    compression: Compression = Compression.XZ,
+    level: int | None = None,
+    threads: int | None = None,
+    memory: int | None = None,
+    source_date_epoch: int | None = None,
+    exclude: Iterable[str] = (),
+    map_owner: OwnerMap | str | None = None,
+    strip_prefix: int = 0,
+    progress: Progress | None = None,
+) -> BuiltImage:
+    """
+    Build an image from a root file system.
+
+    The same input gives the same bytes on every machine, with any number of threads.  Nothing appears at *output*
+    before everything is written.
+
+    Args:
+        rootfs: A directory, an archive of the root file system (tar with any compression, or SquashFS), or the
+            qcow2 disk of a virtual machine.  A directory that holds ``metadata.yaml`` and ``rootfs`` or
+            ``rootfs.img``, and perhaps ``templates``, is an image unpacked, and becomes that image again.
+        output: Where to write: one path or stream, or metadata and root of a split image; given one path for
+            those, the root goes beside it, with ``.root`` at the end of its name.
+        metadata: What metadata.yaml says, or the file that holds it.  Without it, architecture, operating system
+            and release are taken from the root file system, and the notes say so.
+        templates: The template files: a directory, or content by name.
+        architecture: In place of what *metadata* says.
+        creation_date: In place of what *metadata* says.
+        expiry_date: In place of what *metadata* says.
+        properties: Added to those of *metadata*.
+        type: What the image has to make; the root decides unless given.
+        layout: One file or two.
+        output_rootfs: Another way to say where the root of a split image goes.
+        rootfs_format: ``tar`` or ``squashfs`` for the root of a split container image.
+        compression: How files are compressed; a SquashFS knows gzip, xz and zstd and takes zstd for others.
+        level: Speed against size, by the format's own scale.
+        threads: At most so many threads compress; as many as there are processors unless given.
+        memory: Bytes that they may need in all.
+        source_date_epoch: Later times become this one, in seconds since 1970.
+        exclude: Patterns of paths that are left out, such as ``var/cache/*``.
+        map_owner: How the owners of files on this machine are mapped, for roots made by unprivileged users;
+            see `OwnerMap.parse`.
+        strip_prefix: Leading components that names in an archive lose.
+        progress: Called with the bytes read so far and in all, None where that is not known.
+
+    Returns:
+        The fingerprint, the files, and notes about what was decided or left out.
+
+    Raises:
+        BuildError: When the image cannot be built as asked.
+        InvalidMetadataError: When the metadata cannot be used.
+        InvalidImageError: When the archive that is to become the root cannot be read.
+        OSError: When a file cannot be read or written.
+    """
+    _check_numbers(strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads)
+    findings = Findings()
+    unpacked = _Unpacked.find(rootfs) if metadata is None and templates is None else None
+    if unpacked is not None:
+        rootfs, metadata, templates = unpacked.rootfs, unpacked.metadata, unpacked.templates
+    options = RootOptions(
+        latest=source_date_epoch,
+        excluded=excluder(exclude),
+        owners=OwnerMap.parse(map_owner) if isinstance(map_owner, str) else map_owner,
+        strip=strip_prefix,
+        note=findings.add,
+    )
+    wishes = Wishes(
+        architecture=architecture,
+        creation_date=creation_date,
+        expiry_date=expiry_date,
+        properties=properties or {},
+    )
+    form = _Form(
+        rootfs_format=rootfs_format,
+        compression=compression,
+        level=level,
+        threads=threads,
+        memory=memory,
+    )
+    files = read_templates(templates)
+    targets = output_targets(output if output_rootfs is None else (output, output_rootfs), layout)  # type: ignore[arg-type]
+    with open_root(rootfs, options, twice=metadata is None, progress=progress) as root:
+        kind = _check_type(root, type, options)
+        settled = settle_metadata(
+            metadata, wishes, facts=root.facts, now=source_date_epoch, note=findings.add
+        )
+        check_templates(settled, files, findings.add)
+        _check_outside(root, targets, options)
+        made = _made(settled, source_date_epoch)
+        job = _Job(root=root, metadata=settled, templates=files, made=made, form=form)
+        with open_outputs(*targets) as outputs:
+            findings.add(*job.write(outputs))
+    return BuiltImage.from_outputs(outputs, type=kind, metadata=settled, notes=findings.all())
+
+
+@attrs.frozen
+class _Unpacked:
+    """The parts of an image in a directory, as ``image import DIR`` takes them (image format, section 4.5)."""
+
+    rootfs: Path
+    metadata: Path
+    templates: Path | None
+
+    @classmethod
+    def find(cls, rootfs: FileArgument) -> _Unpacked | None:
+        """Return the parts in the directory *rootfs*, or None when it is none of this kind."""
+        if not isinstance(rootfs, str | os.PathLike):
+            return None
+        top = Path(rootfs)
+        templates = top / "templates"
+        for root in (top / "rootfs", top / "rootfs.img"):
+            if root.exists() and (top / "metadata.yaml").is_file():
+                return cls(root, top / "metadata.yaml", templates if templates.is_dir() else None)
+        return None
+
+
+def _check_numbers(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise BuildError(diagnose("number-out-of-range", f"{name} must not be negative, found {number}"))
+
+
+_LATEST = (1 << 33) - 1  # in the header of a tar
+
+
+def _made(metadata: Metadata, latest: int | None) -> int:
+    """Return the time of whatever has no time of its own: when the image was made."""
+    made = min(max(0, metadata.creation_timestamp), _LATEST)
+    return made if latest is None else min(made, latest)
+
+
+def _check_type(root: Root, wanted: ImageType | None, options: RootOptions) -> ImageType:
+    """Return what an image with *root* makes, where that is what is *wanted* and every option makes sense."""
+    kind = ImageType.VIRTUAL_MACHINE if isinstance(root, DiskRoot) else ImageType.CONTAINER
+    if wanted not in {None, kind}:
+        text = f"the root makes a {kind.value}, not a {wanted.value}" if wanted else ""
+        raise BuildError(diagnose("wrong-type-of-root", text))
+    if options.strip and not isinstance(root, ArchiveRoot):
+        raise BuildError(diagnose("option-without-use", "only the names in an archive can be stripped"))
+    if (options.excluded or options.owners) and isinstance(root, DiskRoot):
+        text = "nothing can be excluded from a disk, nor owners mapped in it"
+        raise BuildError(diagnose("option-without-use", text))
+    return kind
+
+
+def _check_outside(root: Root, targets: Iterable[OutputArgument], options: RootOptions) -> None:
+    """Refuse to write into the directory that is read."""
+    if not isinstance(root, DirectoryRoot):
+        return
+    top = os.path.realpath(root.path)
+    for target in targets:
+        if not isinstance(target, str | os.PathLike):
+            continue
+        inside = os.path.relpath(os.path.realpath(target), top)
+        if not inside.startswith("../") and not (options.excluded and options.excluded(os.fsdecode(inside))):
+            text = f"the image would be written into the directory that it is made of, to {inside!r}"
+            raise BuildError(diagnose("output-inside-root", text, source=root.path))
+
+
+@attrs.frozen(kw_only=True)
+class _Form:
+    """How files are written."""
+
+    rootfs_format: str = attrs.field()
+    compression: Compression
+    level: int | None
+    threads: int | None
+    memory: int | None
+
+    @rootfs_format.validator
+    def _check(self, _attribute: object, value: str) -> None:
+        if value not in {"tar", "squashfs"}:
+            text = f"expected 'tar' or 'squashfs' as the format of the root, found {value!r}"
+            raise BuildError(diagnose("root-format", text))
+
+    def encoded(self, chunks: Chunks) -> Chunks:
+        """Return *chunks* compressed."""
+        return encode(self.compression, chunks, level=self.level, threads=self.threads, memory=self.memory)
+
+    def write_squashfs(
+        self, file: OutputFile, members: Iterable[tuple[Entry, Iterable[bytes]]], made: int
+    ) -> Sequence[Diagnostic]:
+        """Write *members* as a SquashFS, and return what it cannot hold."""
+        compressor = _COMPRESSORS.get(self.compression, Compressor.ZSTD)
+        with file.random_access() as stream:
+            written = write_squashfs(
+                ((entry, iter(content)) for entry, content in members),
+                stream,
+                compressor=compressor,
+                level=self.level,
+                mtime=min(made, _LARGEST_TIME),
+                threads=self.threads,
+            )
+        return written.diagnostics
+
+
+_COMPRESSORS = {
+    Compression.GZIP: Compressor.GZIP,
+    Compression.XZ: Compressor.XZ,
+    Compression.ZSTD: Compressor.ZSTD,
+}
+_LARGEST_TIME = (1 << 32) - 1
+
+
+@attrs.frozen(kw_only=True)
+class _Job:
+    """What is written."""
+
+    root: Root
+    metadata: Metadata
+    templates: Mapping[str, bytes]
+    made: int
+    form: _Form
+
+    def write(self, outputs: OutputFiles) -> Sequence[Diagnostic]:
+        """Write the files, and return what had to be left out."""
+        control = control_items(self.metadata, self.templates, self.made)
+        if len(outputs.files) == 1:
+            outputs.files[0].write_all(self._unified(control))
+            return ()
+        head, root = outputs.files
+        head.write_all(self.form.encoded(write_archive(control)))
+        return self._write_root(root)
+
+    def _unified(self, control: Iterator[Item]) -> Chunks:
+        """Yield a unified image."""
+        top = "rootfs.img" if isinstance(self.root, DiskRoot) else "rootfs/"
+        head = write_archive(control, end=False)
+        body = write_archive(self.root.items(Place(prefix="rootfs/", top=top, made=self.made)))
+        if self.form.compression.appends:
+            return chain(self.form.encoded(head), self.form.encoded(body))
+        return self.form.encoded(chain(head, body))
+
+    def _write_root(self, file: OutputFile) -> Sequence[Diagnostic]:
+        """Write the root file of a split image."""
+        root = self.root
+        if isinstance(root, DiskRoot):
+            file.write_all(root.chunks())
+        elif self.form.rootfs_format == "tar":
+            place = Place(prefix="", top="./", made=self.made)
+            file.write_all(self.form.encoded(write_archive(root.items(place))))
+        else:
+            members = root.entries(Place(prefix="", top=".", made=self.made))
+            return self.form.write_squashfs(file, members, self.made)
+        return ()

@@ -1,0 +1,143 @@
+"""The metadata of a new image: what was given, what was asked for beside it, and what the root says about itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import attrs
+
+from lxdimage._chunks import peek
+from lxdimage._sources import FileArgument, open_sources
+from lxdimage.build._facts import RootFacts
+from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.errors import BuildError, InvalidMetadataError
+from lxdimage.formats import METADATA_SIZE
+from lxdimage.metadata import Metadata, check_documents, dump_metadata
+from lxdimage.rules import diagnose
+from lxdimage.targets import Target
+
+__all__ = ["MetadataArgument", "Wishes", "settle_metadata"]
+
+MetadataArgument: TypeAlias = "Metadata | FileArgument | None"
+"""Metadata, or the file that holds it; without either it is derived from the root."""
+
+# Template rules may have owners and modes there, and whatever LXD reads Incus 6.0 reads alike.
+_TARGET = Target.INCUS_6_0
+_MISSING = frozenset({"missing-architecture", "missing-creation-date"})
+
+
+@attrs.frozen(kw_only=True)
+class Wishes:
+    """
+    What was asked for beside the metadata.
+
+    Attributes:
+        architecture: In place of the one given or found.
+        creation_date: In place of the one given.
+        expiry_date: In place of the one given.
+        properties: Added to the others, or in their place.
+    """
+
+    architecture: str | None = None
+    creation_date: datetime | int | None = None
+    expiry_date: datetime | int | None = None
+    properties: Mapping[str, str] = attrs.field(factory=dict)
+
+    def applied(self, metadata: Metadata) -> Metadata:
+        """Return *metadata* as asked for."""
+        changes = {
+            "architecture": self.architecture,
+            "creation_date": self.creation_date,
+            "expiry_date": self.expiry_date,
+            "properties": {**metadata.properties, **self.properties} if self.properties else None,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        return metadata.evolve(allow_immutable=True, **given) if given else metadata  # type: ignore[arg-type]
+
+
+def settle_metadata(
+    given: MetadataArgument,
+    wishes: Wishes,
+    *,
+    facts: Callable[[], RootFacts],
+    now: int | None,
+    note: Callable[[Diagnostic], None],
+) -> Metadata:
+    """
+    Return the metadata of a new image.
+
+    Args:
+        given: What the caller has.
+        wishes: What else was asked for.
+        facts: Looks at the root; called when nothing was given.
+        now: The creation date of an image that has no other, in seconds since 1970; the present time unless given.
+        note: Is told what was derived, and what looks wrong.
+
+    Raises:
+        BuildError: When the architecture or the creation date is missing.
+        InvalidMetadataError: When the metadata cannot be used.
+        OSError: When its file cannot be read.
+    """
+    if isinstance(given, Metadata):
+        return wishes.applied(given)
+    if given is not None:
+        return wishes.applied(_read(given, wishes, note))
+    return _derived(wishes, facts(), now, note)
+
+
+def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]) -> Metadata:
+    """Return what a file says, with what it lacks taken from *wishes*."""
+    with open_sources([file]) as (source,):
+        text, _ = peek(source.chunks(), METADATA_SIZE + 1)
+        name = source.name
+    checked = check_documents([text], name=name, target=_TARGET)
+    refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
+    lacking = {finding.code for finding in refusals}
+    if lacking and lacking <= _MISSING:
+        supplied = {
+            "missing-architecture": wishes.architecture,
+            "missing-creation-date": wishes.creation_date,
+        }
+        if any(supplied[code] is None for code in lacking):
+            raise BuildError(*refusals)
+        # A document in front of it supplies what this one lacks, and it overrides all else (image format, 2.3).
+        base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
+        checked = check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
+        refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
+    if checked.metadata is None or refusals:
+        raise InvalidMetadataError(*refusals)
+    for finding in checked.diagnostics:
+        note(finding)
+    return checked.metadata
+
+
+def _derived(
+    wishes: Wishes, facts: RootFacts, now: int | None, note: Callable[[Diagnostic], None]
+) -> Metadata:
+    """Return metadata made from what the root says about itself."""
+    architecture = wishes.architecture
+    if architecture is None:
+        if facts.architecture is None:
+            text = "the architecture is not given, and no program in the root file system tells it"
+            raise BuildError(diagnose("missing-architecture", text, hint="name it, such as 'x86_64'"))
+        found, path = facts.architecture
+        architecture = found.value
+        note(diagnose("derived-metadata", f"the architecture {architecture!r} was taken from {path!r}"))
+    derived = {key: value for key, value in facts.properties.items() if key not in wishes.properties}
+    if derived:
+        values = ", ".join(f"{key}={value!r}" for key, value in derived.items())
+        note(diagnose("derived-metadata", f"{values} were taken from the os-release file"))
+    created = wishes.creation_date
+    if created is None:
+        created = max(1, int(time.time()) if now is None else now)
+        what = "the present time" if now is None else "that of the source date epoch"
+        note(diagnose("derived-metadata", f"the creation date is {what}, {created}"))
+    return Metadata(
+        architecture=architecture,
+        creation_date=created,
+        expiry_date=wishes.expiry_date,  # type: ignore[arg-type]
+        properties={**derived, **wishes.properties},
+    )

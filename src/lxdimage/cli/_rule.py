@@ -1,0 +1,36 @@
+"""``lxdimage rule``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+
+from lxdimage.cli._output import table
+from lxdimage.diagnostics import escape
+from lxdimage.rules import RULES
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("codes", metavar="CODE", nargs="*", help="a finding's code; without one, all are listed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain codes, or list them."""
+    if not arguments.codes:
+        print("\n".join(table(((code, RULES[code].title) for code in sorted(RULES)), 0)))
+        return 0
+    for code in arguments.codes:
+        rule = RULES.get(code)
+        if rule is None:
+            near = difflib.get_close_matches(code, RULES, 1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            print(f"lxdimage: error: no finding has the code {escape(code)!r}{hint}", file=sys.stderr)
+            return 2
+        print(f"{rule.code}: {rule.title} ({rule.severity.value})\n\n{rule.explanation.strip()}")
+        if rule.hint:
+            print(f"\nHint: {rule.hint}")
+    return 0

@@ -1,0 +1,161 @@
+"""
+Walking the tables of a qcow2 disk: what is allocated, and whether everything is in the file.
+
+The walk is bounded: of a disk whose tables are larger than those of any real image only the header is looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator
+from enum import Enum
+
+import attrs
+
+from lxdimage.formats._qcow2._disk import PLACE_MASK, Cluster, ClusterKind, parse_cluster
+from lxdimage.formats._qcow2._header import Qcow2Header
+from lxdimage.formats._seekable import SeekableFile
+
+__all__ = ["Problem", "Walk", "read_numbers", "walk_tables"]
+
+MOST_CLUSTERS = 1 << 25
+"""Clusters of a file of which the references are counted: one byte of memory each."""
+_MOST_ENTRIES = 1 << 24
+_MOST_COUNTED = 255
+
+
+class Problem(Enum):
+    """What a table entry can be wrong about."""
+
+    OUTSIDE = "outside"
+    OUTSIDE_COMPRESSED = "outside-compressed"
+    UNALIGNED = "unaligned"
+    SHARED_TABLE = "shared-table"
+
+
+@attrs.define(kw_only=True)
+class Walk:
+    """
+    What the tables of a disk say.
+
+    Attributes:
+        references: How often each cluster of the file is used, at most 255.
+        allocated: Guest clusters that are stored.
+        compressed: Those of them that are compressed.
+        end: Where the last used cluster ends.
+        problems: How often an entry is wrong, and the first place that it names.
+        cut: Compressed clusters that are only partly in the file.
+        complete: Whether all tables were walked.
+    """
+
+    references: bytearray
+    allocated: int = 0
+    compressed: int = 0
+    end: int = 0
+    problems: dict[Problem, tuple[int, int]] = attrs.field(factory=dict)
+    cut: list[Cluster] = attrs.field(factory=list)
+    complete: bool = True
+
+    def note(self, problem: Problem, place: int) -> None:
+        """Count *problem*, and keep the first place of its kind."""
+        count, first = self.problems.get(problem, (0, place))
+        self.problems[problem] = count + 1, first
+
+
+def read_numbers(data: bytes) -> array[int]:
+    """Return the big-endian numbers of eight bytes that *data* holds."""
+    numbers = array("Q", data[: len(data) & ~7])
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
+
+
+def walk_tables(file: SeekableFile, header: Qcow2Header) -> Walk:
+    """Return what the active tables of a disk say; internal snapshots are not walked."""
+    clusters = -(-file.size // header.cluster_size)
+    if clusters > MOST_CLUSTERS:
+        return Walk(references=bytearray(), complete=False)
+    walker = _Walker(file, header, Walk(references=bytearray(clusters)))
+    walker.use(0, 1)
+    walker.use(header.l1_table, header.l1_size * 8)
+    walker.use(header.refcount_table, header.refcount_table_clusters * header.cluster_size)
+    walker.walk()
+    return walker.result
+
+
+class _Walker:
+    """The steps of a walk, which share its result."""
+
+    def __init__(self, file: SeekableFile, header: Qcow2Header, result: Walk) -> None:
+        self.result = result
+        self._file = file
+        self._header = header
+        self._tables: set[int] = set()
+
+    def use(self, place: int, size: int) -> None:
+        """Count a reference to every cluster from *place* on, over *size* bytes."""
+        bits, references = self._header.cluster_bits, self.result.references
+        first, last = place >> bits, (place + size - 1) >> bits
+        for cluster in range(first, min(last + 1, len(references))):
+            if references[cluster] < _MOST_COUNTED:
+                references[cluster] += 1
+        self.result.end = max(self.result.end, (last + 1) << bits)
+
+    def walk(self) -> None:
+        """Walk the L1 table and all L2 tables that it names."""
+        left = _MOST_ENTRIES
+        for table in self._l2_places():
+            left -= self._header.l2_entries
+            if left < 0:
+                self.result.complete = False
+                return
+            self._walk_l2(table)
+
+    def _l2_places(self) -> Iterator[int]:
+        header, result = self._header, self.result
+        for entry in read_numbers(self._file.read(header.l1_table, header.l1_size * 8)):
+            place = entry & PLACE_MASK
+            if not place:
+                continue
+            if place % header.cluster_size:
+                result.note(Problem.UNALIGNED, place)
+                continue
+            self.use(place, header.cluster_size)
+            if place + header.cluster_size > self._file.size:
+                result.note(Problem.OUTSIDE, place)
+            elif place in self._tables:
+                result.note(Problem.SHARED_TABLE, place)
+            else:
+                self._tables.add(place)
+                yield place
+
+    def _walk_l2(self, table: int) -> None:
+        header = self._header
+        entries = read_numbers(self._file.read(table, header.cluster_size))
+        for entry in entries[:: header.l2_entry_size // 8]:
+            if entry:
+                self._use_cluster(parse_cluster(header, entry))
+
+    def _use_cluster(self, cluster: Cluster) -> None:
+        kind, place, size = cluster
+        if kind is ClusterKind.COMPRESSED:
+            self.result.compressed += 1
+            self._check_compressed(cluster)
+        elif place:
+            size = self._header.cluster_size
+            if place % size:
+                self.result.note(Problem.UNALIGNED, place)
+                return
+            if place + size > self._file.size:
+                self.result.note(Problem.OUTSIDE, place)
+        else:
+            return
+        self.result.allocated += 1
+        self.use(place, size)
+
+    def _check_compressed(self, cluster: Cluster) -> None:
+        if cluster.place >= self._file.size:
+            self.result.note(Problem.OUTSIDE_COMPRESSED, cluster.place)
+        elif cluster.place + cluster.size > self._file.size and len(self.result.cut) < 2:
+            self.result.cut.append(cluster)
