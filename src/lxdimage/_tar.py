@@ -27,6 +27,7 @@ __all__ = [
     "dump_old_sparse",
     "dump_pax",
     "dump_sparse_text",
+    "join_sparse_map",
     "padded",
     "padding",
     "parse_number",
@@ -342,6 +343,30 @@ def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
         raise HeaderError(f"GNU.sparse.map holds {len(fields)} numbers, expected {count!r} pairs")
     numbers = [int(field) for field in fields]
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+_SPARSE_PAIR = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+
+
+def join_sparse_map(records: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """
+    Return *records* by key, with the repeated ones of format 0.0 joined to the GNU.sparse.map of format 0.1.
+
+    Raises:
+        HeaderError: When offsets and lengths do not take turns.
+    """
+    found: dict[bytes, bytes] = {}
+    numbers: list[bytes] = []
+    for key, value in records:
+        if key not in _SPARSE_PAIR:
+            found[key] = value
+        elif key == _SPARSE_PAIR[len(numbers) % 2] and b"," not in value:
+            numbers.append(value)
+        else:
+            raise HeaderError(f"{key.decode()} is {value[:20]!r}, out of turn in the sparse map")
+    if numbers:
+        found[b"GNU.sparse.map"] = b",".join(numbers)
+    return found
 
 
 def parse_sparse_text(lines: Iterable[bytes]) -> SparseMap:

@@ -44,6 +44,8 @@ class Traits:
         regular_control_files: Refuses to create an instance when metadata.yaml or backup.yaml is special.
         file_capabilities_on_squashfs: Unpacks security.capability from a SquashFS root.
         nesting_requirement: Honours the property requirements.nesting.
+        renews_metadata: Publishing writes metadata.yaml anew, dated at that moment, and merges properties into it;
+            others copy it, or replace its properties.
         incus_requirements: Honours requirements.privileged, .cdrom_agent and .cdrom_cloud_init.
         dialect: Major version of pongo2 that renders templates: 4 or 6.
         go_panics_are_errors: A panic in a template is an error of that template and not the daemon's end.
@@ -72,6 +74,7 @@ class Traits:
     regular_control_files: bool = False
     file_capabilities_on_squashfs: bool = True
     nesting_requirement: bool = True
+    renews_metadata: bool = False
     incus_requirements: bool = False
     dialect: int = 4
     go_panics_are_errors: bool = True
@@ -88,6 +91,7 @@ _INCUS = Traits(
     file_permissions=True,
     unpacks_dev=False,
     file_capabilities_on_squashfs=False,
+    renews_metadata=True,
     incus_requirements=True,
     go_panics_are_errors=False,
 )

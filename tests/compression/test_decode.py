@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lxdimage._chunks import drain
 from lxdimage.compression import Compression, decode
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError, LXDImageError, TruncatedImageError, UnsupportedFormatError
 from lxdimage.limits import Limits
 from streams import CONTENT, SMALL, Outcome, Stream, corpus, cut, flipped, outcome
@@ -64,7 +66,7 @@ def test_a_stream_that_is_cut_anywhere_yields_a_prefix_and_says_so(stream: Strea
 
 @small
 def test_a_flipped_bit_is_told_or_does_not_matter(stream: Stream) -> None:
-    """lzma has no checksum: there other content may come out."""
+    """Only lzma has no checksum: there other content may come out."""
     numbers = random.Random(1)
     for position in range(len(stream.data)):
         data = flipped(stream.data, position, numbers.randrange(8))
@@ -127,7 +129,7 @@ def test_what_follows_a_stream_is_judged_as_the_programs_judge_it(stream: Stream
 
 
 def test_ignored_garbage_is_reported() -> None:
-    reported = []
+    reported: list[Diagnostic] = []
     data = SMALL["bzip2"].data
     pieces = decode(Compression.BZIP2, iter([data, b"garbage"]), report=reported.append)
     assert CONTENT == b"".join(pieces)
@@ -186,16 +188,13 @@ def test_the_source_is_never_closed_and_can_be_drained(stream: Stream, how: str)
     content = decode(stream.compression, chunks, threads=2)
     try:
         next(content, None)
-        if how == "stops early":
-            content.close()  # type: ignore[attr-defined] - it is a generator
-        for _ in content:
-            pass
+        if how != "stops early":
+            drain(content)
     except LXDImageError:
         pass
     del content
     assert not source.closed
-    for _ in chunks:
-        pass
+    drain(chunks)
     assert hashlib.sha256(data).hexdigest() == source.hash.hexdigest()
 
 
@@ -207,8 +206,7 @@ def test_errors_of_the_source_pass_through(stream: Stream, threads: int) -> None
         raise OSError(5, "Input/output error")
 
     with pytest.raises(OSError, match="Input/output error"):
-        for _ in decode(stream.compression, broken(), threads=threads):
-            pass
+        drain(decode(stream.compression, broken(), threads=threads))
 
 
 _MAGICS = {

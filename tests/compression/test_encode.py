@@ -7,7 +7,7 @@ import gzip
 import lzma
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import zstandard
@@ -67,12 +67,16 @@ def test_an_lzma_file_is_one_stream() -> None:
     assert outcome(Compression.LZMA, [_packed(Compression.LZMA, b"x") * 2]).codes == ("trailing-garbage",)
 
 
-_READERS = {
+def _decompress_zstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
+_READERS: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.GZIP: gzip.decompress,
     Compression.BZIP2: bz2.decompress,
     Compression.XZ: lzma.decompress,
     Compression.LZMA: lzma.decompress,
-    Compression.ZSTD: lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+    Compression.ZSTD: _decompress_zstd,
 }
 
 

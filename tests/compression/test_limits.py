@@ -7,7 +7,7 @@ import gzip
 import lzma
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import zstandard
@@ -59,9 +59,9 @@ def test_the_ratio_counts_from_256_mib_on() -> None:
     assert _size(_bomb(20), Limits(ratio=100_000)) == 320 * MIB
 
 
-_PACK = {
+_PACK: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.GZIP: lambda data: gzip.compress(data, 6, mtime=0),
-    Compression.BZIP2: lambda data: bz2.compress(data),
+    Compression.BZIP2: bz2.compress,
     Compression.XZ: lambda data: lzma.compress(data, preset=0),
     Compression.LZMA: lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=0),
     Compression.ZSTD: lambda data: zstandard.ZstdCompressor(write_checksum=True).compress(data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lxdimage.compression import Compression, decode, encode
-from lxdimage.compression._jobs import blocks, in_order
+from lxdimage.compression._jobs import Job, blocks, in_order
 from lxdimage.compression._workers import Workers
 from streams import Stream, corpus, text
 
@@ -70,7 +71,7 @@ def test_waiting_and_queued_tasks_end_with_the_block() -> None:
 
     with Workers(1) as workers:
         for number in range(3):
-            workers.start(lambda number=number: endless(number), 1)  # type: ignore[misc] - mypy cannot infer it
+            workers.start(functools.partial(endless, number), 1)
         time.sleep(0.02)
     assert begun == [0]
 
@@ -82,20 +83,20 @@ def test_jobs_give_their_results_in_order(threads: int, ahead: int) -> None:
         time.sleep(0.002 * (number % 3))
         return b"%d " % number
 
-    jobs = ((lambda number=number: job(number)) for number in range(20))
+    jobs = (functools.partial(job, number) for number in range(20))
     assert b"".join(b"%d " % number for number in range(20)) == b"".join(in_order(jobs, threads, ahead))
 
 
 def test_jobs_are_taken_as_they_are_needed() -> None:
     taken = 0
 
-    def jobs() -> Iterator[object]:
+    def jobs() -> Iterator[Job]:
         nonlocal taken
         for _ in range(100):
             taken += 1
             yield lambda: b"x"
 
-    results = in_order(jobs(), 2, 1)  # type: ignore[arg-type] - a job is any function without arguments
+    results = in_order(jobs(), 2, 1)
     next(results)
     assert taken <= 5
 

@@ -369,5 +369,5 @@ def test_integers_are_read_as_they_are_written(value: int) -> None:
 
 @pytest.mark.parametrize("data", [b"\x80\x00", b"\xff\x80\x00", b"\x80" * 9 + b"\x01"])
 def test_integers_have_one_form_only(data: bytes) -> None:
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         parse_integer(data, 0)

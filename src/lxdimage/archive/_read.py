@@ -296,7 +296,7 @@ class TarReader:
 
     def _pax(self, payload: bytes, size: int, offset: int) -> dict[bytes, bytes]:
         try:
-            records = dict(_tar.parse_pax(payload[:size], lenient=not self.strict))
+            records = _tar.join_sparse_map(_tar.parse_pax(payload[:size], lenient=not self.strict))
             for key, check in CHECKED_RECORDS.items():
                 if (text := records.get(key)) and (self.strict or key == b"size"):
                     check(key, text)

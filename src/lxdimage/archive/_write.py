@@ -143,9 +143,10 @@ class _Headers:
             entry.type is EntryType.FILE
             and not entry.xattrs
             and entry.data is None
-            and len(path) <= 100
+            and 0 < len(path) <= 100
             and path.isascii()
-            and size <= _MAX_SIZE
+            and "\0" not in path
+            and 0 <= size <= _MAX_SIZE
             and 0 <= mtime <= _MAX_TIME * _NANO
             and not (self._fractions and mtime % _NANO)
         ):

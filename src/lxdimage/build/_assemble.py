@@ -16,8 +16,7 @@ from pathlib import Path
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
-from lxdimage.archive import Entry, EntryType
-from lxdimage.archive._write import Item, dump_global, write_archive
+from lxdimage.archive import Entry, EntryType, Item, dump_global, write_archive
 from lxdimage.build._head import Head
 from lxdimage.build._parts import (
     ROOT,
@@ -36,13 +35,30 @@ from lxdimage.build._parts import (
 )
 from lxdimage.compression import Compression, encode
 from lxdimage.diagnostics import Diagnostic
+from lxdimage.errors import BuildError
 from lxdimage.formats import ImageType, Layout
-from lxdimage.formats._squashfs import write_squashfs
+from lxdimage.formats._squashfs import Compressor, write_squashfs
 from lxdimage.formats._write import OutputFile, OutputFiles
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["Assembly", "Form"]
+__all__ = ["Assembly", "Form", "is_squashfs"]
+
+
+def is_squashfs(rootfs_format: str, layout: Layout) -> bool:
+    """
+    Tell whether the root of an image is to be a SquashFS.
+
+    Raises:
+        BuildError: The format is unknown, or the layout does not have it.
+    """
+    if rootfs_format not in {"tar", "squashfs"}:
+        text = f"expected 'tar' or 'squashfs' as the format of the root, found {rootfs_format!r}"
+        raise BuildError(diagnose("root-format", text))
+    if rootfs_format == "squashfs" and layout is Layout.UNIFIED:
+        text = "only the root of a split image is a file of its own that can be a SquashFS"
+        raise BuildError(diagnose("root-format", text))
+    return rootfs_format == "squashfs"
 
 
 @attrs.frozen(kw_only=True)
@@ -223,8 +239,12 @@ class Assembly:
     # ---- SquashFS -----------------------------------------------------------------------------------------------
 
     def _squashfs(self, file: OutputFile, members: Iterator[tuple[Entry, Chunks]]) -> None:
+        form = self._form
+        compressor = _COMPRESSORS.get(form.compression, Compressor.ZSTD)
         with file.random_access() as stream:
-            made = write_squashfs(members, stream, level=self._form.level, threads=self._form.threads)
+            made = write_squashfs(
+                members, stream, compressor=compressor, level=form.level, threads=form.threads
+            )
         self.notes.extend(made.diagnostics)
 
     def _entries(self, parts: Iterator[Part]) -> Iterator[tuple[Entry, Chunks]]:
@@ -237,3 +257,10 @@ class Assembly:
                     self._head.add(part)
                 case _:
                     pass
+
+
+_COMPRESSORS = {
+    Compression.GZIP: Compressor.GZIP,
+    Compression.XZ: Compressor.XZ,
+    Compression.ZSTD: Compressor.ZSTD,
+}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lxdimage._sources import FileArgument, Progress, open_sources
-from lxdimage.build._assemble import Assembly, Form
+from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import Part
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
-from lxdimage.errors import BuildError, InvalidImageError
+from lxdimage.errors import InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, Layout
 from lxdimage.formats._write import open_outputs
 from lxdimage.limits import Limits
@@ -76,7 +76,7 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
     with open_sources(files) as sources:
         origin = Origin(sources, limits=limits, progress=progress, bare=metadata is not None)
         plan = _Plan(origin, layout, compression, rootfs_format, level=level, strip=strip_prefix)
-        revision = Revision(fallback=metadata, target=target)
+        revision = Revision(fallback=None if metadata is None else lambda: metadata, target=target)
         targets = output_targets(output, plan.layout)
         with open_outputs(*targets) as outputs:
             head = Head(revision, origin.name, keep_names=plan.form(threads).keep_names)
@@ -93,9 +93,6 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         return BuiltImage.from_outputs(
             outputs, type=kind, metadata=head.metadata, notes=tuple(assembly.notes), source=source
         )
-
-
-_ROOT_FORMATS = ("tar", "squashfs")
 
 
 class _Plan:
@@ -116,9 +113,6 @@ class _Plan:
         level: int | None,
         strip: int,
     ) -> None:
-        if rootfs_format not in {None, *_ROOT_FORMATS}:
-            text = f"expected 'tar' or 'squashfs' as the format of the root, found {rootfs_format!r}"
-            raise BuildError(diagnose("root-format", text))
         self._origin = origin
         self._level = level
         self._strip = strip
@@ -130,14 +124,10 @@ class _Plan:
 
     def _is_squashfs(self, rootfs_format: str | None) -> bool:
         """Tell whether the new root is a SquashFS."""
-        if self.layout is Layout.UNIFIED:
-            if rootfs_format == "squashfs":
-                text = "only the root of a split image is a file of its own that can be a SquashFS"
-                raise BuildError(diagnose("root-format", text))
-            return False
         if rootfs_format is None:
-            return self._origin.root is not None and self._origin.root.format == SQUASHFS
-        return rootfs_format == "squashfs"
+            root = self._origin.root
+            return self.layout is Layout.SPLIT and root is not None and root.format == SQUASHFS
+        return is_squashfs(rootfs_format, self.layout)
 
     def _current(self) -> Compression:
         """Return the compression that the image has, xz where that is none that a tar can have."""

@@ -12,9 +12,9 @@ import attrs
 
 from lxdimage._chunks import Chunks, drain
 from lxdimage._sources import FileArgument, Progress, open_sources
-from lxdimage.archive._write import write_archive
+from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
-from lxdimage.build._head import Head, Revision
+from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import Disk, Part, read_control
@@ -28,7 +28,7 @@ from lxdimage.formats import QCOW2, SQUASHFS, ImageType, Layout
 from lxdimage.formats._sinks import OutputArgument
 from lxdimage.formats._write import OutputFiles, WrittenFile, open_outputs
 from lxdimage.limits import Limits
-from lxdimage.metadata import Metadata, TemplateRule, dump_metadata, parse_metadata
+from lxdimage.metadata import Metadata, TemplateRule, parse_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -148,7 +148,7 @@ class _Changes:
         parsed = self._parsed()
 
         def dump(new: Metadata) -> bytes:
-            return data if new == parsed else dump_metadata(new).encode("utf-8", "surrogateescape")
+            return data if new == parsed else dump_text(new)
 
         return Revision(metadata=self._apply, dump=dump, templates=templates, target=self.target)
 
@@ -268,11 +268,19 @@ class _Editor:
     def _suffices(self, taken: TakenHead) -> bool:
         """Take in the head, and tell whether nothing that is to change may be behind the root."""
         self.head.collect(taken.parts())
-        if self.head.complete and self.head.has_templates(self._revision.templates):
+        if self.head.complete and self.head.has_templates(self._must_be_seen()):
             return True
         taken.give_back()
         self.head = self._new_head()
         return False
+
+    def _must_be_seen(self) -> Iterator[str]:
+        """Yield the templates that have to be in the head, because behind the root they would count as well."""
+        plain = self._form.compression is Compression.NONE
+        for name, text in self._revision.templates.items():
+            # Whoever compresses the head apart puts all templates there; in a plain tar they may be anywhere.
+            if plain or text is None:
+                yield name
 
     def _encode(self, chunks: Chunks) -> Chunks:
         form = self._form

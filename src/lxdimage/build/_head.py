@@ -16,8 +16,7 @@ from typing import BinaryIO, cast
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks, peek
-from lxdimage.archive import Entry, EntryType, Member, TarMember
-from lxdimage.archive._write import END_OF_ARCHIVE, Item, write_archive
+from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
 from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootTar, Shared, control_item
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, InvalidMetadataError
@@ -26,7 +25,7 @@ from lxdimage.metadata import Metadata, check_documents, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["Head", "Revision"]
+__all__ = ["Head", "Revision", "dump_text"]
 
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
@@ -37,7 +36,8 @@ def _same(metadata: Metadata) -> Metadata:
     return metadata
 
 
-def _dump(metadata: Metadata) -> bytes:
+def dump_text(metadata: Metadata) -> bytes:
+    """Return the text of a metadata.yaml."""
     return dump_metadata(metadata).encode("utf-8", "surrogateescape")
 
 
@@ -50,14 +50,14 @@ class Revision:
         metadata: Returns the new metadata for the old; the file is rewritten only when they differ, or when
             *dump* is given.
         dump: Returns the new metadata.yaml.
-        fallback: The metadata of an image that has none.
+        fallback: Returns the metadata of an image that has none.
         templates: New content of templates by name, None for those that are to go.
         target: The daemon that the image is meant for.
     """
 
     metadata: Callable[[Metadata], Metadata] = _same
     dump: Callable[[Metadata], bytes] | None = None
-    fallback: Metadata | None = None
+    fallback: Callable[[], Metadata] | None = None
     templates: Mapping[str, bytes | None] = attrs.field(factory=lambda: MappingProxyType({}))
     target: Target = Target.LXD
 
@@ -127,7 +127,7 @@ class Head:
         elif self.takes(path):
             item = control_item(path, member, keep=self._keep)
             self._spool.seek(0, os.SEEK_END)
-            self._spool.writelines(_without_end(write_archive([item])))
+            self._spool.writelines(write_archive([item], end=False))
 
     def takes(self, path: bytes) -> bool:
         """Tell whether a member beside the root stays, and take note that it is there."""
@@ -190,7 +190,7 @@ class Head:
     def _read(self) -> Metadata:
         if not self._texts:
             if self._revision.fallback is not None:
-                return self._revision.fallback
+                return self._revision.fallback()
             text = "no member is called 'metadata.yaml'"
             raise InvalidMetadataError(diagnose("metadata-missing", text, source=self._source))
         name = f"{self._source}:{_METADATA.decode()}"
@@ -201,7 +201,7 @@ class Head:
         return checked.metadata
 
     def _dumped(self, metadata: Metadata) -> Item:
-        text = (self._revision.dump or _dump)(metadata)
+        text = (self._revision.dump or dump_text)(metadata)
         created = max(0, metadata.creation_timestamp) * 1_000_000_000
         mtime = self._found.mtime_ns if self._found else created
         entry = Entry(path=_METADATA.decode(), type=EntryType.FILE, size=len(text), mtime_ns=mtime)
@@ -229,15 +229,4 @@ class Head:
 
     def chunks(self) -> Chunks:
         """Yield the beginning of a tar that the root may follow."""
-        return _without_end(write_archive(self.items()))
-
-
-def _without_end(chunks: Iterable[bytes]) -> Chunks:
-    """Yield a tar without the blocks at its end."""
-    held = b""
-    size = len(END_OF_ARCHIVE)
-    for chunk in chunks:
-        held += chunk
-        if len(held) > size:
-            yield held[:-size]
-            held = held[-size:]
+        return write_archive(self.items(), end=False)

@@ -20,11 +20,13 @@ from lxdimage.build._parts import (
     read_unified,
     with_shared,
 )
-from lxdimage.compression import Compression, decode
+from lxdimage.compression import Compression
 from lxdimage.errors import UnsupportedFormatError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, identify
-from lxdimage.formats._squashfs import read_squashfs, spool
+from lxdimage.formats._seekable import spool
+from lxdimage.formats._squashfs import read_squashfs
+from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
@@ -68,7 +70,7 @@ class OriginFile:
 
     def decoded(self) -> Chunks:
         """Yield the decompressed bytes."""
-        chunks = decode(self.compression, self.raw(), limits=self._limits)
+        chunks = decode_named(self.compression, self.raw(), self.name, self._limits)
         beside = self.compression is not Compression.NONE and (self.size is None or self.size > _SMALL)
         return read_ahead(chunks) if beside else chunks
 

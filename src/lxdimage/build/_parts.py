@@ -13,9 +13,7 @@ from typing import NamedTuple, TypeAlias
 import attrs
 
 from lxdimage._chunks import Chunks
-from lxdimage.archive import Entry, EntryType, Member, TarMember, TarReader
-from lxdimage.archive._copy import dump_member
-from lxdimage.archive._write import Item
+from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, TarReader, dump_member
 from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError, InvalidImageError, LimitExceededError
 from lxdimage.formats import ImageType, control_path

@@ -22,6 +22,10 @@ def output_targets(output: OutputTarget, layout: Layout) -> Sequence[OutputArgum
     """
     Return the files of an image of that layout.
 
+    Args:
+        output: Where to write, as it was given.
+        layout: One file or two.
+
     Raises:
         BuildError: There are too many, or one stream for two files.
     """

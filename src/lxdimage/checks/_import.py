@@ -91,6 +91,9 @@ class ImportCheck:
                 )
             )
             return
+        if self.type is not None and not self._texts:
+            message = f"{os.fsdecode(member.name)!r} comes after members of the root file system"
+            self._findings.add(diagnose("metadata-last", message, source=self._source, offset=member.offset))
         self._texts.append(text)
         self.checked = check_documents(
             self._texts, name=f"{self._source}:{_NAME}", target=self.target, now=self._now

@@ -31,6 +31,9 @@ VERBS = {
     "ls": ("_ls", "list the members of an image"),
     "cat": ("_cat", "write members of an image to standard output"),
     "build": ("_build", "make an image from a root file system: a directory, a tar or a disk"),
+    "convert": ("_convert", "write an image in another layout, compression or root format"),
+    "edit": ("_edit", "change the metadata and templates of an image"),
+    "publish": ("_publish", "make an image from an exported instance, without a daemon"),
     "extract": ("_extract", "write members of an image into a directory, and nothing outside it"),
 }
 

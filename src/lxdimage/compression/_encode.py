@@ -28,6 +28,7 @@ __all__ = ["encode"]
 
 _MIB = 1 << 20
 _MEMORY = 1 << 30
+_MOST_THREADS = 64  # libzstd takes no more on every platform
 
 
 @attrs.frozen(kw_only=True)
@@ -82,8 +83,9 @@ def encode(
     level = encoder.level if level is None else level
     if level not in encoder.levels:
         raise BuildError(diagnose("unknown-level", _level_message(compression, level, encoder.levels)))
-    affordable = (memory or _MEMORY) // max(1, encoder.memory(level))
-    return encoder.encode(chunks, level, max(1, min(threads or os.cpu_count() or 1, affordable)))
+    affordable = (_MEMORY if memory is None else memory) // max(1, encoder.memory(level))
+    wanted = min(threads or os.cpu_count() or 1, _MOST_THREADS)
+    return encoder.encode(chunks, level, max(1, min(wanted, affordable)))
 
 
 def _level_message(compression: Compression, level: int, levels: range) -> str:

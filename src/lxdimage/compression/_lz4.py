@@ -152,7 +152,7 @@ def _pieces(data: bytes) -> Chunks:
 
 def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
     """
-    Return the content of a compressed block (LZ4 block format).
+    Return the content of a compressed block (LZ4 block format), at most *limit* bytes.
 
     ``Block = Sequence*``, ``Sequence = Token Length* Literals [Offset Length*]``; the last one has no match.
     """
@@ -164,43 +164,47 @@ def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
             token = data[position]
             position += 1
             length = token >> 4
-            if length == 15:
-                length, position = _length(data, position, length)
+            if length == _CONTINUED:
+                length, position = _length(data, position)
             output += data[position : position + length]
             position += length
             if position >= end:
                 break
             offset = data[position] | data[position + 1] << 8
             position += 2
-            length = token & 15
-            if length == 15:
-                length, position = _length(data, position, length)
-            _repeat(output, offset, length + 4, limit)
-    except (IndexError, ValueError):
+            length = (token & 15) + _LEAST_MATCH
+            if length == _CONTINUED + _LEAST_MATCH:
+                length, position = _length(data, position)
+                length += _LEAST_MATCH
+            match = len(output) - offset
+            if match < 0 or not offset or len(output) + length > limit:
+                raise _bad_block(start)
+            output += (
+                output[match : match + length] if offset >= length else _repeated(output[match:], length)
+            )
+    except IndexError:
         raise _bad_block(start) from None
     if position != end or len(output) > limit:
         raise _bad_block(start)
     return bytes(output[len(history) :])
 
 
-def _length(data: bytes, position: int, length: int) -> tuple[int, int]:
-    """Return a length that goes on in the next bytes, and the position behind it."""
+_CONTINUED = 15
+_LEAST_MATCH = 4
+
+
+def _length(data: bytes, position: int) -> tuple[int, int]:
+    """Return a length that goes on in the bytes at *position*, and the position behind it."""
+    length = _CONTINUED
     while (byte := data[position]) == 255:
         length += 255
         position += 1
     return length + byte, position + 1
 
 
-def _repeat(output: bytearray, offset: int, length: int, limit: int) -> None:
-    """Append *length* bytes from *offset* bytes before the end; they may overlap what they append."""
-    begin = len(output) - offset
-    if begin < 0 or offset == 0 or len(output) + length > limit:
-        raise ValueError
-    if offset >= length:
-        output += output[begin : begin + length]
-    else:
-        pattern = output[begin:]
-        output += (pattern * (length // offset + 1))[:length]
+def _repeated(pattern: bytearray, length: int) -> bytearray:
+    """Return *length* bytes of a *pattern* that follows itself: a match that overlaps what it appends."""
+    return (pattern * (length // len(pattern) + 1))[:length]
 
 
 def _bad_block(start: int) -> InvalidImageError:

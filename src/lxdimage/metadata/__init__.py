@@ -1,4 +1,22 @@
-"""metadata.yaml (interim front; being replaced)."""
+"""
+What metadata.yaml says: read by the daemons' own rules, checked, and written so that all of them read it alike.
+"""
+
+from __future__ import annotations
+
 from lxdimage.metadata._architectures import Architecture
-from lxdimage.metadata._interim import CheckedMetadata, check_documents, check_metadata, dump_metadata, parse_metadata
+from lxdimage.metadata._check import CheckedMetadata, check_documents, check_metadata, parse_metadata
+from lxdimage.metadata._dump import dump_metadata
 from lxdimage.metadata._model import Metadata, TemplateRule, Trigger
+
+__all__ = [
+    "Architecture",
+    "CheckedMetadata",
+    "Metadata",
+    "TemplateRule",
+    "Trigger",
+    "check_documents",
+    "check_metadata",
+    "dump_metadata",
+    "parse_metadata",
+]

@@ -83,10 +83,11 @@ class Problem:
 
 @attrs.frozen
 class Repeat:
-    """A key that stands a second time in the same mapping."""
+    """A key that stands a second time in the same mapping, where it first stood, and its new value."""
 
     key: Node
     first: Node
+    value: Node
 
 
 @attrs.frozen
@@ -202,12 +203,12 @@ class Decoder:
         """Note the keys that *mapping* gives twice; whether its pairs are decoded all the same."""
         seen: dict[tuple[type, str], Node] = {}
         unique = True
-        for key, _ in mapping.pairs:
+        for key, value in mapping.pairs:
             name = key.value if isinstance(key, Scalar) else key.name if isinstance(key, Alias) else ""
             first = seen.setdefault((type(key), name), key)
             if first is not key:
                 unique = False
-                self.notes.repeats.append(Repeat(key, first))
+                self.notes.repeats.append(Repeat(key, first, value))
         return unique or not self._generation.unique_keys
 
     # ── scalars and lists ────────────────────────────────────────────────────────────────────────────────────────
@@ -413,7 +414,7 @@ class Decoder:
                 continue
             first = done.setdefault((id(pair.owner), name), pair.key)
             if first is not pair.key and self._generation.unique_keys:
-                self.notes.repeats.append(Repeat(pair.key, first))
+                self.notes.repeats.append(Repeat(pair.key, first, pair.value))
             else:
                 self._value(pair.value, (*path, name), fields[name])
 

@@ -71,6 +71,10 @@ class Document:
         """Return where *node* is."""
         return Place(self, node.start, node.end)
 
+    def at(self, start: int, end: int = 0) -> Place:
+        """Return the stretch from *start* to *end*, at least one character."""
+        return Place(self, start, max(end, start + 1))
+
 
 # An image may be judged for several daemons, which read with two generations: a document is parsed once for each of
 # those, as long as anybody still holds it.

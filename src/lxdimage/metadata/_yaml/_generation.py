@@ -62,6 +62,7 @@ class Generation:
         unique_keys: Refuses a key that is given twice.
         merges_last: Merged keys never replace the mapping's own; otherwise what comes later wins.
         null_clears: A null clears what was there; otherwise it leaves text, numbers and truth values alone.
+        single_document: What reads the file again when an instance starts wants one document and nothing behind it.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Generation:
     unique_keys: bool
     merges_last: bool
     null_clears: bool
+    single_document: bool
 
 
 _V2 = Generation(
@@ -103,6 +105,7 @@ _V2 = Generation(
     unique_keys=False,
     merges_last=False,
     null_clears=True,
+    single_document=False,
 )
 
 _V4 = Generation(
@@ -125,6 +128,7 @@ _V4 = Generation(
     unique_keys=True,
     merges_last=True,
     null_clears=False,
+    single_document=True,
 )
 
 GENERATIONS: Mapping[int, Generation] = MappingProxyType({2: _V2, 4: _V4})

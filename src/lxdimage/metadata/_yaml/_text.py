@@ -84,7 +84,9 @@ class Text:
         readable = _before_block(chars, encoding, skip) if problem and complete else len(chars)
         failure = YAMLError(problem, len(chars), code="yaml-characters") if problem else None
         if len(data) > MAX_SIZE and (generation.reads_ahead or not failure):
-            failure = YAMLError(f"the file is larger than {MAX_SIZE} bytes", len(chars), code="yaml-too-large")
+            failure = YAMLError(
+                f"the file is larger than {MAX_SIZE} bytes", len(chars), code="yaml-too-large"
+            )
             readable = 0 if generation.reads_ahead else readable
         return cls(chars=chars, readable=readable, failure=failure, encoding=encoding, marked=skip > 0)
 

@@ -1,0 +1,166 @@
+"""``lxdimage edit``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lxdimage._chunks import peek
+from lxdimage._sources import FileArgument
+from lxdimage.build import OutputTarget, edit_image
+from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._output import Meter
+from lxdimage.cli._writing import add_output, add_properties, output_of, print_built, print_notes
+from lxdimage.errors import InvalidMetadataError
+from lxdimage.formats import METADATA_SIZE
+from lxdimage.image import arrange_files, open_members
+from lxdimage.metadata import parse_metadata
+from lxdimage.targets import Target
+
+__all__ = ["configure", "run"]
+
+_EPILOG = """\
+Without any option that says what to change, metadata.yaml is opened in an editor: $VISUAL, $EDITOR or vi.
+The root is copied as it is where it is apart from the metadata, as it is in every split image and in unified images
+that 'lxdimage build' and 'convert' write.  The new fingerprint goes to standard output, the old one to standard error.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.epilog = _EPILOG
+    add_files(parser)
+    add_output(parser, required=False)
+    parser.add_argument("-i", "--in-place", action="store_true", help="write to the files themselves")
+    group = parser.add_argument_group("changes")
+    add_properties(group)
+    group.add_argument(
+        "--unset", metavar="KEY", action="append", default=[], help="remove a property (may be repeated)"
+    )
+    group.add_argument("--metadata", metavar="FILE", help="take this metadata.yaml as it is")
+    group.add_argument(
+        "--template",
+        dest="templates",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="add or replace a template file (may be repeated)",
+    )
+    group.add_argument(
+        "--remove-template",
+        dest="removed",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="remove a template file (may be repeated)",
+    )
+    group.add_argument("--editor", action="store_true", help="open metadata.yaml in an editor")
+    group.add_argument(
+        "--allow-immutable", action="store_true", help="allow another architecture or creation date"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the new fingerprint")
+    add_targets(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Edit the image, and print its fingerprints."""
+    if arguments.in_place == (arguments.output is not None):
+        print("lxdimage: error: give either --output or --in-place", file=sys.stderr)
+        return 2
+    files, _ = arrange_files(*map(file_argument, arguments.files))
+    metadata = None if arguments.metadata is None else Path(arguments.metadata).read_bytes()
+    if _wants_editor(arguments):
+        old = metadata if metadata is not None else _metadata_text(files, arguments)
+        metadata = _edited(old, Target(arguments.target))
+        if metadata == old:
+            print("lxdimage: nothing was changed, so nothing is written", file=sys.stderr)
+            return 0
+    with Meter("edit") as meter:
+        built = edit_image(
+            *files,
+            output=_output(files, arguments),
+            metadata=metadata,
+            properties={**dict(arguments.properties), **dict.fromkeys(arguments.unset)},
+            expiry=arguments.expiry,
+            templates=_templates(arguments),
+            allow_immutable=arguments.allow_immutable,
+            target=Target(arguments.target),
+            limits=limits_of(arguments),
+            progress=meter,
+        )
+    print_built(built, quiet=arguments.quiet)
+    return 0
+
+
+def _output(files: Sequence[FileArgument], arguments: argparse.Namespace) -> OutputTarget:
+    if not arguments.in_place:
+        return output_of(arguments)
+    for file in files:
+        if not isinstance(file, str):
+            raise OSError("standard input cannot be edited in place")
+    paths = [str(file) for file in files]
+    return (paths[0], paths[1]) if len(paths) == 2 else paths[0]
+
+
+def _templates(arguments: argparse.Namespace) -> dict[str, bytes | None]:
+    templates: dict[str, bytes | None] = dict.fromkeys(arguments.removed)
+    for given in arguments.templates:
+        name, equals, path = given.partition("=")
+        templates[name] = Path(path if equals else name).read_bytes()
+    return templates
+
+
+# ---- the editor -----------------------------------------------------------------------------------------------------
+
+
+def _wants_editor(arguments: argparse.Namespace) -> bool:
+    changes = ("properties", "unset", "metadata", "templates", "removed")
+    given = any(getattr(arguments, name) for name in changes) or arguments.expiry is not None
+    return arguments.editor or not given
+
+
+def _metadata_text(files: Sequence[FileArgument], arguments: argparse.Namespace) -> bytes:
+    """Return metadata.yaml as it is."""
+    with open_members(*files, limits=limits_of(arguments)) as members:
+        for item in members:
+            if item.path == "metadata.yaml":
+                return peek(item.member.chunks(), METADATA_SIZE + 1)[0]
+    return b""
+
+
+def _edited(text: bytes, target: Target) -> bytes:
+    """
+    Return *text* as a person leaves it in an editor, which opens again as long as the target cannot use it.
+
+    Raises:
+        InvalidMetadataError: It cannot be used, and nobody is there to try again.
+    """
+    while True:
+        text = _ask(text)
+        try:
+            parse_metadata(text, target=target)
+        except InvalidMetadataError as error:
+            if not sys.stdin.isatty():
+                raise
+            print_notes(error.diagnostics)
+            input("Press Enter to open the editor again, Ctrl-C to give up. ")
+        else:
+            return text
+
+
+def _ask(text: bytes) -> bytes:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="lxdimage-") as directory:
+        path = Path(directory) / "metadata.yaml"
+        path.write_bytes(text)
+        status = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode  # noqa: S603
+        if status:
+            raise OSError(f"the editor {editor!r} failed with status {status}")
+        return path.read_bytes()

@@ -1,0 +1,76 @@
+"""``lxdimage publish``."""
+
+from __future__ import annotations
+
+import argparse
+
+from lxdimage.build import publish_backup
+from lxdimage.cli._options import add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._output import Meter
+from lxdimage.cli._writing import (
+    add_form,
+    add_output,
+    add_properties,
+    output_of,
+    parse_date,
+    print_built,
+    source_date_epoch,
+)
+from lxdimage.compression import Compression
+from lxdimage.formats import Layout
+from lxdimage.targets import Target
+
+__all__ = ["configure", "run"]
+
+_EPILOG = """\
+BACKUP is what 'lxc export' or 'incus export' wrote, of a container and without --optimized-storage.
+The image is what 'publish' of the target would make of the instance: LXD keeps metadata.yaml, and properties given
+here replace all that it has; Incus writes it anew and merges them.  The fingerprint goes to standard output.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.epilog = _EPILOG
+    parser.add_argument("backup", metavar="BACKUP", help="the exported instance, '-' for standard input")
+    parser.add_argument("--snapshot", metavar="NAME", help="publish this snapshot instead of the instance")
+    add_output(parser)
+    group = parser.add_argument_group("metadata")
+    add_properties(group)
+    group.add_argument(
+        "--creation-date",
+        metavar="DATE",
+        type=parse_date,
+        help="where it would be the present (default: the variable SOURCE_DATE_EPOCH)",
+    )
+    group = parser.add_argument_group("form")
+    group.add_argument("--split", action="store_true", help="two files, metadata and root, instead of one")
+    add_form(group, compression="xz")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the fingerprint")
+    add_targets(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Publish the backup, and print the fingerprint."""
+    created = source_date_epoch() if arguments.creation_date is None else arguments.creation_date
+    split = arguments.split or arguments.output_rootfs or arguments.rootfs_format == "squashfs"
+    with Meter("publish") as meter:
+        built = publish_backup(
+            file_argument(arguments.backup),
+            output_of(arguments),
+            snapshot=arguments.snapshot,
+            properties=dict(arguments.properties) or None,
+            expiry=arguments.expiry,
+            creation_date=created,
+            compression=Compression(arguments.compression or "xz"),
+            layout=Layout.SPLIT if split else Layout.UNIFIED,
+            rootfs_format=arguments.rootfs_format or "tar",
+            level=arguments.level,
+            threads=arguments.threads,
+            target=Target(arguments.target),
+            limits=limits_of(arguments),
+            progress=meter,
+        )
+    print_built(built, quiet=arguments.quiet)
+    return 0

@@ -1,0 +1,133 @@
+"""Options and words that the verbs share which write images."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from lxdimage.build import BuiltImage, OutputTarget
+from lxdimage.cli._output import size_text, wants_colour
+from lxdimage.compression import Compression
+from lxdimage.diagnostics import Diagnostic, escape, render
+
+__all__ = [
+    "COMPRESSIONS",
+    "add_form",
+    "add_output",
+    "add_properties",
+    "output_of",
+    "parse_date",
+    "print_built",
+    "source_date_epoch",
+]
+
+COMPRESSIONS = [compression.value for compression in Compression if compression is not Compression.SQUASHFS]
+
+
+def add_output(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add where to write."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=required,
+        help="the new image, '-' for standard output; of a split image the metadata file",
+    )
+    parser.add_argument(
+        "--output-rootfs", metavar="FILE", help="the root file of a split image (default: OUTPUT.root)"
+    )
+
+
+def output_of(arguments: argparse.Namespace) -> OutputTarget:
+    """Return where to write."""
+    output: str | BinaryIO = sys.stdout.buffer if arguments.output == "-" else arguments.output
+    return output if arguments.output_rootfs is None else (output, arguments.output_rootfs)
+
+
+def add_form(group: argparse._ArgumentGroup, *, compression: str) -> None:
+    """
+    Add how tars are compressed.
+
+    Args:
+        group: Where to add it.
+        compression: What the help says is the default.
+    """
+    group.add_argument("--compression", choices=COMPRESSIONS, help=f"default: {compression}")
+    group.add_argument(
+        "--rootfs-format", choices=["tar", "squashfs"], help="of the root file of a split image"
+    )
+    group.add_argument("--level", metavar="N", type=int, help="speed against size, by the format's own scale")
+    group.add_argument("--threads", metavar="N", type=int, help="at most so many compress (default: all)")
+
+
+def add_properties(group: argparse._ArgumentGroup) -> None:
+    """Add ``--property`` and ``--expiry``."""
+    group.add_argument(
+        "-p",
+        "--property",
+        dest="properties",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_property,
+        help="such as os=Debian (may be repeated)",
+    )
+    group.add_argument(
+        "--expiry",
+        metavar="DATE",
+        type=_expiry,
+        help="when the image expires: seconds since 1970, ISO 8601, or 'never'",
+    )
+
+
+def _property(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        message = f"expected KEY=VALUE, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return key, value
+
+
+def _expiry(text: str) -> int:
+    return 0 if text == "never" else parse_date(text)
+
+
+def parse_date(text: str) -> int:
+    """Return the seconds since 1970 of a number or of a date that ISO 8601 knows; without a zone it is UTC."""
+    if re.fullmatch(r"-?\d{1,18}", text) and len(text) != 8:
+        return int(text)
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"expected seconds since 1970 or a date such as 2024-01-31, found {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+    return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
+
+
+def source_date_epoch() -> int | None:
+    """Return the variable SOURCE_DATE_EPOCH, None when there is none."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+
+
+def print_built(built: BuiltImage, *, quiet: bool = False) -> None:
+    """Print what was written: the fingerprint to standard output, unless that is the image, and the rest beside it."""
+    if not quiet:
+        print_notes(built.notes)
+        for file in built.files:
+            print(f"{escape(file.path)}: {size_text(file.size)}", file=sys.stderr)
+        if built.source is not None:
+            print(f"old fingerprint: {built.source}", file=sys.stderr)
+    to_stdout = any(file.path == "<stdout>" for file in built.files)
+    print(built.fingerprint, file=sys.stderr if to_stdout else sys.stdout)
+
+
+def print_notes(notes: Iterable[Diagnostic]) -> None:
+    """Print findings to standard error."""
+    for note in notes:
+        print(render(note, colour=wants_colour(sys.stderr)), file=sys.stderr)

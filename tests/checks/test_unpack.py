@@ -1,0 +1,129 @@
+"""Rules of unpacking: what GNU tar refuses when an instance is created, measured with GNU tar 1.34 under LXD."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from lxdimage import Stage, Target, scan_image
+from lxdimage.archive import TarReader
+from lxdimage.checks import UnpackCheck
+from making import METADATA, member, pack
+
+LINK, HARD, DIRECTORY = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+
+
+def link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    """Return a symbolic link."""
+    return member(name, type=LINK, linkname=target)
+
+
+def hard(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    """Return a hard link."""
+    return member(name, type=HARD, linkname=target)
+
+
+def folder(name: str) -> tuple[tarfile.TarInfo, bytes]:
+    """Return a directory."""
+    return member(name, type=DIRECTORY, mode=0o755)
+
+
+FILE = member("rootfs/f", b"content")
+GOOD = {
+    "a plain tree": [folder("rootfs/"), folder("rootfs/a/"), member("rootfs/a/b")],
+    "parents that are no members": [member("rootfs/a/b/c/d")],
+    "three dots": [member("rootfs/..."), member("rootfs/..x")],
+    "an absolute name": [member("/rootfs/f")],
+    "dots and doubled slashes": [member("rootfs//a/./b")],
+    "the same file twice": [FILE, FILE],
+    "a directory over a file": [member("rootfs/a"), folder("rootfs/a/"), member("rootfs/a/b")],
+    "a file over an empty directory": [folder("rootfs/a/"), member("rootfs/a")],
+    "a link over a file": [FILE, link("rootfs/f", "g")],
+    "a file over a link": [link("rootfs/l", "f"), member("rootfs/l")],
+    "a member through a link within the tree": [
+        folder("rootfs/usr/bin/"), link("rootfs/bin", "usr/bin"), member("rootfs/bin/sh")
+    ],
+    "a link that leads nowhere": [link("rootfs/l", "nothing")],
+    "an absolute link": [link("rootfs/etc/l", "/etc/passwd")],
+    "a hard link": [FILE, hard("rootfs/g", "rootfs/f")],
+    "a hard link with a leading slash": [FILE, hard("rootfs/g", "/rootfs/f")],
+    "a hard link with a leading dot": [FILE, hard("rootfs/g", "./rootfs/f")],
+    "a hard link to a symbolic link": [link("rootfs/l", "f"), hard("rootfs/g", "rootfs/l")],
+    "a hard link to an absolute link": [link("rootfs/l", "/f"), hard("rootfs/g", "rootfs/l")],
+    "a component of 255 bytes": [member("rootfs/" + "n" * 255)],
+    "a device": [member("rootfs/null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
+    "an empty directory name": [folder("./")],
+}  # fmt: skip
+BAD = {
+    "dots upwards at the start": ("dotdot-member", [member("rootfs/../../x")]),
+    "dots upwards that stay inside": ("dotdot-member", [member("rootfs/etc/../etc/x")]),
+    "dots upwards at the end": ("dotdot-member", [folder("rootfs/a/..")]),
+    "a component of 256 bytes": ("name-too-long", [member("rootfs/" + "n" * 256)]),
+    "a path of 5000 bytes": ("name-too-long", [member("rootfs/" + "d/" * 2500 + "f")]),
+    "a member below a file": ("member-inside-file", [FILE, member("rootfs/f/x")]),
+    "a member below an absolute link": ("member-inside-file", [link("rootfs/l", "/etc"), member("rootfs/l/x")]),
+    "a member below a link upwards": (
+        "member-inside-file", [folder("rootfs/a/"), link("rootfs/l", "../rootfs/a"), member("rootfs/l/x")]
+    ),
+    "a member below a link to nothing": ("member-inside-file", [link("rootfs/l", "nothing"), member("rootfs/l/x")]),
+    "a member below a link to a file": ("member-inside-file", [FILE, link("rootfs/l", "f"), member("rootfs/l/x")]),
+    "links in a circle": ("member-inside-file", [link("rootfs/a", "b"), link("rootfs/b", "a"), member("rootfs/a/x")]),
+    "a file over a directory with content": ("member-over-directory", [member("rootfs/a/b"), member("rootfs/a")]),
+    "a link over a directory with content": ("member-over-directory", [member("rootfs/a/b"), link("rootfs/a", "b")]),
+    "a directory over an absolute link": ("member-over-directory", [link("rootfs/a", "/x"), folder("rootfs/a/")]),
+    "a file with an empty name": ("member-over-directory", [member(".")]),
+    "a hard link to nothing": ("dangling-hard-link", [hard("rootfs/g", "rootfs/f")]),
+    "a hard link to a later member": ("dangling-hard-link", [hard("rootfs/g", "rootfs/f"), FILE]),
+    "a hard link to a directory": ("dangling-hard-link", [folder("rootfs/a/"), hard("rootfs/g", "rootfs/a")]),
+    "a hard link upwards": ("dangling-hard-link", [FILE, hard("rootfs/g", "rootfs/x/../f")]),
+    "a link to nothing at all": ("bad-symlink", [link("rootfs/l", "")]),
+    "a device that no kernel has": ("bad-header", [member("rootfs/d", type=tarfile.BLKTYPE, devmajor=5000, devminor=1)]),
+    "a file with a slash behind its name": ("directory-with-content", [member("rootfs/f/", b"content")]),
+    "a member of several volumes": ("multi-volume-member", [member("rootfs/f", type=b"M")]),
+    "an owner beyond 32 bits": ("bad-header", [member("rootfs/f", uid=1 << 33)]),
+}  # fmt: skip
+
+
+def codes(members: list[tuple[tarfile.TarInfo, bytes]], *, unpacks_dev: bool = True) -> list[str]:
+    """Return the codes that creating an instance from *members* ends in."""
+    check = UnpackCheck("image")
+    for found in TarReader(iter([pack(members)])):
+        check.see(found)
+    findings = check.findings(unpacks_dev=unpacks_dev)
+    assert all(finding.stage is Stage.CREATE for finding in findings)
+    return [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize("what", GOOD)
+def test_what_tar_unpacks_is_not_reported(what: str) -> None:
+    assert [] == codes(GOOD[what])
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_tar_refuses_is_reported(what: str) -> None:
+    code, members = BAD[what]
+    assert [code] == codes(members)
+
+
+def test_members_below_dev_matter_only_to_who_unpacks_them() -> None:
+    members = [member("rootfs/dev/" + "n" * 256)]
+    assert ["name-too-long"] == codes(members)
+    assert [] == codes(members, unpacks_dev=False)
+
+
+def test_a_refused_member_is_named_with_its_place() -> None:
+    data = pack([member("metadata.yaml", METADATA), FILE, hard("rootfs/g", "rootfs/none")])
+    (finding,) = [d for d in scan_image(io.BytesIO(data), target=Target.LXD_5_0).diagnostics if d.stage]
+    assert "'rootfs/g' is a hard link to 'rootfs/none', which is no file before it" == finding.message
+    assert 2048 == finding.offset
+
+
+def test_beyond_the_names_that_are_remembered_no_link_is_called_dangling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    members = [*(member(f"rootfs/{number}") for number in range(20)), hard("rootfs/g", "rootfs/none")]
+    assert ["dangling-hard-link"] == codes(members)
+    monkeypatch.setattr("lxdimage.checks._unpack._REMEMBERED", 10)
+    assert [] == codes(members)
