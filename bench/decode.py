@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 import zstandard
-from inprocess import chunks, seconds
 
+from inprocess import chunks, seconds
 from lxdimage.compression import HEAD_SIZE, Compression, decode, detect
 
 PIECE = 1 << 20
@@ -28,8 +28,13 @@ PIECE = 1 << 20
 class Decompressor(Protocol):
     """The shape of the standard library's incremental decompressors."""
 
-    eof: bool
-    needs_input: bool
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the stream was reached."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether more must be given before more can be returned."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """Take *data* and return at most *max_length* bytes."""

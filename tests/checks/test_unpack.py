@@ -79,7 +79,7 @@ BAD = {
     "a hard link to a directory": ("dangling-hard-link", [folder("rootfs/a/"), hard("rootfs/g", "rootfs/a")]),
     "a hard link upwards": ("dangling-hard-link", [FILE, hard("rootfs/g", "rootfs/x/../f")]),
     "a link to nothing at all": ("bad-symlink", [link("rootfs/l", "")]),
-    "a device that no kernel has": ("bad-header", [member("rootfs/d", type=tarfile.BLKTYPE, devmajor=5000, devminor=1)]),
+    "a device no kernel has": ("bad-header", [member("rootfs/d", type=tarfile.BLKTYPE, devmajor=5000, devminor=1)]),
     "a file with a slash behind its name": ("directory-with-content", [member("rootfs/f/", b"content")]),
     "a member of several volumes": ("multi-volume-member", [member("rootfs/f", type=b"M")]),
     "an owner beyond 32 bits": ("bad-header", [member("rootfs/f", uid=1 << 33)]),

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.daemons import Daemon
 from conformance.programs import debian_release, need, need_root
-from lxdimage import Layout, fingerprint_files, open_image, scan_image
+from lxdimage import Compression, Layout, fingerprint_files, open_image, scan_image
 
 METADATA = """\
 architecture: amd64
@@ -95,9 +95,12 @@ def test_library_and_daemon_tell_the_same(daemon: Daemon, files: list[Path]) -> 
             ("expires_at", image.metadata.expiry_date),
         ):
             assert datetime.fromisoformat(record[key]).astimezone(UTC) == date
-        daemon.create("debian", scan.fingerprint.hex)
-        assert (daemon.root("debian") / "rootfs/etc/debian_version").is_file()
-        daemon.delete("debian")
+        if (
+            scan.files[0].compression is Compression.ZSTD
+        ):  # unpacking takes long, and one compression is enough
+            daemon.create("debian", scan.fingerprint.hex)
+            assert (daemon.root("debian") / "rootfs/etc/debian_version").is_file()
+            daemon.delete("debian")
     finally:
         if told.fingerprint:
             daemon.delete_image(told.fingerprint)
@@ -115,12 +118,3 @@ def test_the_command_line_tells_the_same(files: list[Path]) -> None:
     (image,) = json.loads(validated.stdout)["images"]
     assert image["fingerprint"] == fingerprint
     assert set(image["accepted"].values()) == {True}
-
-
-def test_swapped_files_are_told_apart(files: list[Path]) -> None:
-    """The library finds out which file of a split image is which; the daemons go by position."""
-    if len(files) == 1:
-        pytest.skip("a unified image has one file")
-    image = open_image(*reversed(files))
-    assert image.layout is Layout.SPLIT
-    assert image.metadata.properties["os"] == "debian"

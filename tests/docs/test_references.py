@@ -17,7 +17,7 @@ _SECTION = re.compile(
     r"image\s+format,\s+sections?\s+((?:\d+(?:\.\d+)?)(?:(?:,\s*|\s+and\s+|\s+to\s+|-)\d+(?:\.\d+)?)*)"
 )
 _HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?)\.? ", re.MULTILINE)
-_CODE = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)+$")
+_CODE = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
 
 
 def _texts() -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from lxdimage._sources import FileArgument, Progress, open_sources
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
@@ -78,10 +79,13 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         plan = _Plan(origin, layout, compression, rootfs_format, level=level, strip=strip_prefix)
         revision = Revision(fallback=None if metadata is None else lambda: metadata, target=target)
         targets = output_targets(output, plan.layout)
-        with open_outputs(*targets) as outputs:
-            head = Head(revision, origin.name, keep_names=plan.form(threads).keep_names)
+        form = plan.form(threads)
+        with (
+            closing(Head(revision, origin.name, keep_names=form.keep_names)) as head,
+            open_outputs(*targets) as outputs,
+        ):
             assembly = Assembly(
-                plan.form(threads),
+                form,
                 head,
                 outputs,
                 source=origin.name,

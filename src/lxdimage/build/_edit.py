@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -103,14 +104,15 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         layout = Layout.UNIFIED if len(files) == 1 else Layout.SPLIT
         targets = output_targets(output, layout)
         editor = _Editor(origin, revision, level=level, threads=threads, limits=limits)
-        if layout is Layout.SPLIT and _same_file(files[1], targets[1]):
-            return editor.edit_metadata_file(targets[0])
-        with open_outputs(*targets) as outputs:
-            kind = editor.edit(outputs, room=output_room(targets[0]))
-            source = origin.fingerprint()
-        return BuiltImage.from_outputs(
-            outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes), source=source
-        )
+        with closing(editor):
+            if layout is Layout.SPLIT and _same_file(files[1], targets[1]):
+                return editor.edit_metadata_file(targets[0])
+            with open_outputs(*targets) as outputs:
+                kind = editor.edit(outputs, room=output_room(targets[0]))
+                source = origin.fingerprint()
+            return BuiltImage.from_outputs(
+                outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes), source=source
+            )
 
 
 # ---- what is to change ----------------------------------------------------------------------------------------------
@@ -247,6 +249,10 @@ class _Editor:
     def _new_head(self) -> Head:
         return Head(self._revision, self._origin.name, keep_names=True)
 
+    def close(self) -> None:
+        """Let go of what was kept."""
+        self.head.close()
+
     def edit(self, outputs: OutputFiles, *, room: Path | None) -> ImageType:
         """Write all files."""
         if self._form.layout is Layout.SPLIT:
@@ -271,6 +277,7 @@ class _Editor:
         if self.head.complete and self.head.has_templates(self._must_be_seen()):
             return True
         taken.give_back()
+        self.head.close()
         self.head = self._new_head()
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 
 import attrs
@@ -108,8 +109,7 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
         published = _Published(
             reader=reader, properties=properties, expiry=expiry, creation_date=creation_date, target=target
         )
-        with open_outputs(*targets) as outputs:
-            head = Head(published.revision(), origin.name)
+        with closing(Head(published.revision(), origin.name)) as head, open_outputs(*targets) as outputs:
             assembly = Assembly(
                 form, head, outputs, source=origin.name, limits=limits, room=output_room(targets[0])
             )

@@ -1,6 +1,4 @@
-"""
-What metadata.yaml says: read by the daemons' own rules, checked, and written so that all of them read it alike.
-"""
+"""What metadata.yaml says: read by the daemons' own rules, checked, and written so that all read it alike."""
 
 from __future__ import annotations
 

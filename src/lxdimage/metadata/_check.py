@@ -14,7 +14,7 @@ from lxdimage.metadata._decode import Path
 from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._model import Metadata
 from lxdimage.metadata._problems import refusals
-from lxdimage.metadata._reading import Reading, read_documents
+from lxdimage.metadata._reading import read_documents
 from lxdimage.metadata._rules import LINTS, near_key
 from lxdimage.metadata._show import shown
 from lxdimage.metadata._subject import Subject
@@ -161,7 +161,7 @@ def _metadata(subject: Subject, found: list[Diagnostic]) -> Metadata | None:
     """Return the record as a value, or None and add to *found* why a daemon refuses it."""
     record = subject.record
     architecture = _architecture(subject, found)
-    if not record.creation_date and not _is_wrong(subject.reading, "creation_date"):
+    if not record.creation_date and not subject.reading.is_wrong("creation_date"):
         found.append(_missing_date(subject))
     if subject.reading.refused or architecture is None or not record.creation_date:
         return None
@@ -174,20 +174,17 @@ def _metadata(subject: Subject, found: list[Diagnostic]) -> Metadata | None:
     )
 
 
-def _is_wrong(reading: Reading, name: str) -> bool:
-    """Whether the value is there, but could not be decoded."""
-    return any(problem.path == (name,) for notes in reading.notes for problem in notes.problems)
-
-
 def _architecture(subject: Subject, found: list[Diagnostic]) -> Architecture | None:
     try:
         return Architecture.parse(subject.record.architecture, subject.target)
     except InvalidMetadataError as error:
-        if not _is_wrong(subject.reading, "architecture"):
+        if not subject.reading.is_wrong("architecture"):
             (refusal,) = error.diagnostics
+            near = None if subject.record.architecture else _near_hint(subject, "architecture")
             place = subject.place("architecture")
-            hint = _near_hint(subject, "architecture") or refusal.hint
-            found.append(place.finding(refusal.code, refusal.message, stage=Stage.IMPORT, hint=hint))
+            found.append(
+                place.finding(refusal.code, refusal.message, stage=Stage.IMPORT, hint=near or refusal.hint)
+            )
         return None
 
 

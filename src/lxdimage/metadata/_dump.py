@@ -1,7 +1,7 @@
 """
 Metadata as YAML text that every daemon reads alike (image format, section 14).
 
-One block-style document in plain ASCII-safe UTF-8, without anchors, directives or repeated keys; everything that is
+One block-style document in UTF-8, without anchors, directives or repeated keys; everything that is
 not obviously text is quoted, and equal metadata make equal text.
 """
 
@@ -87,7 +87,7 @@ def _indented(lines: Iterable[str]) -> Iterator[str]:
 
 _WORD = "[A-Za-z0-9_./+()@-]+"
 _PLAIN = re.compile(f"(?=[A-Za-z/]){_WORD}( {_WORD}){{0,50}}")
-_VALUES = frozenset("true false null yes no on off y n".split())
+_VALUES = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _UNPRINTABLE = re.compile(
     '["\\\\\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\uffff]'
 )

@@ -79,13 +79,18 @@ def _hint(problem: Problem) -> str | None:
             return "write one 'key: value' pair a line below it, indented"
         case ("templates", _):
             return "write a map with 'when' and 'template'"
-    if problem.found and problem.found.tag == "!!timestamp":
-        return unquoted_date_hint(node)
-    match node:
+    return _text_hint(problem)
+
+
+def _text_hint(problem: Problem) -> str | None:
+    """Return how to write a value that should have been a text."""
+    match problem.node:
         case Sequence(items=[]) | Mapping(pairs=[]):
             return "write '' for an empty text"
         case Sequence() | Mapping():
             return "put quotes around the whole value if it is meant as a text"
+        case node if problem.found and problem.found.tag == "!!timestamp":
+            return unquoted_date_hint(node)
         case _:
             return None
 

@@ -37,6 +37,10 @@ class Reading:
         """Whether a daemon's decoder reports an error."""
         return self.failure is not None or any(_refused(notes, self.generation) for notes in self.notes)
 
+    def is_wrong(self, *path: str) -> bool:
+        """Whether the value of that name is there, but of a type that cannot be decoded."""
+        return any(problem.path == path for notes in self.notes for problem in notes.problems)
+
 
 def _refused(notes: Notes, generation: Generation) -> bool:
     return bool(notes.problems or (notes.repeats and generation.unique_keys))

@@ -92,7 +92,9 @@ _RECORD_SYNONYMS: Mapping[str, str] = MappingProxyType(
 _RULE_SYNONYMS: Mapping[str, str] = MappingProxyType(
     {"trigger": "when", "triggers": "when", "file": "template", "source": "template", "permissions": "mode"}
 )
-_PROPERTIES = frozenset("description name os release serial type variant version label".split())
+_PROPERTIES = frozenset(
+    ("description", "label", "name", "os", "release", "serial", "type", "variant", "version")
+)
 
 
 def unknown_keys(subject: Subject) -> Iterator[Diagnostic]:
@@ -212,7 +214,7 @@ def _aware(now: datetime) -> datetime:
 
 def missing_properties(subject: Subject) -> Iterator[Diagnostic]:
     """Warn of an image without properties: giving it one at import ends the daemon."""
-    if subject.record.properties is None and not subject.reading.refused:
+    if subject.record.properties is None and not subject.reading.is_wrong("properties"):
         yield subject.place("properties").finding("missing-properties", "there is no map of properties")
 
 

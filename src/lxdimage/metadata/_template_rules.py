@@ -2,7 +2,7 @@
 Lint rules for template rules: what metadata.yaml alone tells about them.
 
 A rule that cannot work does no harm until something triggers it.  Then the instance does not start, so such
-findings have a stage only when the rule has a trigger (image format, section 6).
+findings have a stage only when a new instance triggers the rule (image format, section 6).
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ def _failing(
 ) -> Diagnostic:
     """Return the finding about a rule that fails whenever it fires."""
     triggers = [trigger for trigger in _TRIGGERS if trigger in rule.when]
-    if triggers:
-        message, stage = f"{problem}: the rule fails on {' and '.join(triggers)}", Stage.START
-    else:
-        message, stage = f"{problem}; nothing triggers the rule", None
-    return subject.place(*path).finding(code, message, stage=stage)
+    effect = f": the rule fails on {' and '.join(triggers)}" if triggers else "; nothing triggers the rule"
+    # An instance that is copied or renamed exists already: those triggers fail later, or never.
+    stage = Stage.START if {Trigger.CREATE.value, Trigger.START.value} & {*triggers} else None
+    return subject.place(*path).finding(code, problem + effect, stage=stage)
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -51,7 +50,7 @@ def null_rule(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagn
 
 def triggers(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnostic]:
     """Warn of names in ``when`` that are no triggers, and of a rule without any."""
-    if not rule.when and not rule.null:
+    if not (rule.when or rule.null or subject.reading.is_wrong("templates", path, "when")):
         message = f"the rule for {shown(path)} has no trigger and never runs"
         yield subject.place("templates", path, "when").finding("template-never-fires", message)
     for number, name in enumerate(rule.when):
@@ -84,8 +83,8 @@ def template_name(subject: Subject, path: str, rule: TemplateRule) -> Iterator[D
     name = rule.template
     place = ("templates", path, "template")
     if not name:
-        problem = f"the rule for {shown(path)} names no template"
-        yield _failing(subject, "template-without-file", place, problem, rule)
+        missing = f"the rule for {shown(path)} names no template"
+        yield _failing(subject, "template-without-file", place, missing, rule)
     elif problem := _name_problem(name, nested=subject.target.traits.template_directories):
         yield _failing(subject, "template-outside", place, f"template {shown(name)} {problem}", rule)
     elif "/" in name:
@@ -128,8 +127,8 @@ def target_path(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Dia
         yield _failing(subject, "template-target", place, f"target {shown(path)} lies outside the root", rule)
     elif plain == "." or not relative:
         yield _failing(subject, "template-target", place, f"target {shown(path)} is the root itself", rule)
-    elif problem := _unnameable(parts):
-        yield _failing(subject, "template-target", place, f"target {shown(path)} {problem}", rule)
+    elif bad := _unnameable(parts):
+        yield _failing(subject, "template-target", place, f"target {shown(path)} {bad}", rule)
     elif ".." in parts or path.endswith("/"):
         message = f"target {shown(path)} is taken for {shown('/' + plain)} by some daemons only"
         yield subject.place(*place).finding("template-target", message, hint=f"write {shown('/' + plain)}")

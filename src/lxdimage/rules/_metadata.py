@@ -362,7 +362,7 @@ Name a file of the directory `templates/` of the image.""",
         title="a template rule names a file that is not allowed",
         severity=Severity.WARNING,
         explanation="""\
-`template` must be the name of a file directly in `templates/`: the daemons refuse slashes, `.` and `..`, since CVE-2026-23953 and its like showed how they lead to files of the host.
+`template` must be the name of a file directly in `templates/`: the daemons refuse slashes and `..`, which could lead to files of the host.
 Only today's LXD allows subdirectories, and it too refuses names that lead out of `templates/`.
 The instance does not start when the rule fires.
 Put the file directly into `templates/`.""",

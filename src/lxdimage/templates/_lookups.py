@@ -8,6 +8,7 @@ there is something to call, and calls it (`finish`).  Once a value is nil, nothi
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from lxdimage.templates._meter import Trouble
@@ -47,8 +48,8 @@ def _named(rt: Rendering, value: Value, step: Step, segment: Segment) -> Value:
         return found
     if kind is GoMap:
         return _entry(rt, value, step, segment)
-    if kind is NilPointer:
-        return None
+    if kind is NilPointer or kind is datetime:
+        return None  # a time has no fields that a template may see
     if isinstance(value, Struct):
         return _field(value, str(name))
     shown = kind_name(value)

@@ -148,7 +148,9 @@ def shrink(theirs: Engine, found: Difference, budget: int = 400) -> Difference:
     return found
 
 
-def differences(theirs: Engine, profile: str, seeds: range, series: str, counts: Counter[str]) -> Iterator[Difference]:
+def differences(
+    theirs: Engine, profile: str, seeds: range, series: str, counts: Counter[str]
+) -> Iterator[Difference]:
     """Yield what differs; count the rest."""
     for index in seeds:
         result = compare(theirs, write(profile, f"{series}:{index}"))

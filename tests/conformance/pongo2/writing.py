@@ -13,23 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.pongo2.engine import Case
-from conformance.pongo2.words import (
-    ARGUMENTS,
-    CONFIG,
-    DEVICES,
-    FILTERS,
-    INSTANCES,
-    LAYOUTS,
-    LITERALS,
-    LOOKUPS,
-    MAPS,
-    NUMBERS,
-    PATHS,
-    PIECES,
-    PROPERTIES,
-    STRINGS,
-    TEXTS,
-)
+from conformance.pongo2 import words
 
 __all__ = ["PROFILES", "write"]
 
@@ -43,6 +27,8 @@ class Writer:
         self.macros: list[str] = []
         self.blocks = 0
         self.bare = False
+        # How often something is written that fails: most templates have no slip, or an error would hide the rest.
+        self.slips = chance.choice([0.0, 0.0, 0.0, 0.0, 0.02, 0.1])
 
     def one(self, items: Sequence[str]) -> str:
         return self.chance.choice(items)
@@ -57,38 +43,42 @@ class Writer:
     # -- values
 
     def number(self) -> str:
-        return self.one(NUMBERS)
+        return self.one(words.NUMBERS)
 
     def string(self) -> str:
-        return self.one(STRINGS) if self.maybe(0.7) else self.made_string()
+        return self.one(words.STRINGS) if self.maybe(0.7) else self.made_string()
 
     def made_string(self) -> str:
-        inner = "".join(self.one(PIECES) for _ in range(self.chance.randint(0, 5)))
+        inner = "".join(self.one(words.PIECES) for _ in range(self.chance.randint(0, 5)))
         quote = self.one(['"', '"', "'"])
         inner = inner.replace("\\", "\\\\").replace('"', '\\"')
         return quote + (inner.replace("'", "") if quote == "'" else inner) + quote
 
     def lookup(self) -> str:
+        if self.maybe(self.slips):
+            return self.one(words.BARE_SLIPS if self.bare else words.SLIPS)
         if self.names and self.maybe(0.4):
-            return self.one(self.names) + self.one(["", "", "", "", ".0", ".x", ".Name", ".Counter", "()"])
-        return self.one(PATHS) if self.bare else self.one(LOOKUPS)
+            slip = self.maybe(self.slips)
+            return self.one(self.names) + (self.one([".0", ".x", ".Name", "()"]) if slip else "")
+        return self.one(words.PATHS) if self.bare else self.one(words.LOOKUPS)
 
     def call(self) -> str:
-        arguments = [self.expression(0) for _ in range(self.chance.choice([0, 1, 1, 2, 2, 2, 3]))]
-        listed = ", ".join(arguments)
+        count = self.chance.choice([0, 1, 2, 3])
+        listed = ", ".join(self.expression(0) for _ in range(count))
         if self.macros and self.maybe(0.6):
             return f"{self.one(self.macros)}({listed})"
         if self.bare:
-            name = self.one(["f_same", "f_safe", "f_count", "f_constant", "f_nothing", "missing", "text"])
+            name = self.one(["f_same", "f_safe"] if count == 1 else ["f_count", "missing"])
             return f"{name}({listed})"
-        key = self.one(list(CONFIG))
-        return self.one([f'config_get("{key}", {self.atom()})', f"config_get({listed})"])
+        if self.maybe(self.slips):
+            return f"config_get({listed})"
+        return f'config_get("{self.one(list(words.CONFIG))}", {self.atom()})'
 
     def atom(self) -> str:
         return self.weighted(
             (4, self.string),
             (3, self.number),
-            (1, lambda: self.one(LITERALS)),
+            (1, lambda: self.one(words.LITERALS)),
             (6, self.lookup),
             (1, self.call),
         )
@@ -102,17 +92,20 @@ class Writer:
         return text
 
     def filter(self) -> str:
-        name = self.one(list(FILTERS))
-        kind = FILTERS[name]
+        table = words.SLIPPERY if self.maybe(self.slips) else words.FILTERS
+        name = self.one(list(table))
+        kind = table[name]
         if not kind and not self.maybe(0.04):
             return name
-        if kind and self.maybe(0.04):
+        if kind and kind != "slice" and self.maybe(0.04):
             return name
         return name + self.one([":", ":", ":", ": "]) + self.argument(kind)
 
     def argument(self, kind: str) -> str:
-        if kind in ARGUMENTS and self.maybe(0.8):
-            return self.one(ARGUMENTS[kind])
+        if kind in words.SLIPPERY_ARGUMENTS and self.maybe(self.slips):
+            return self.one(words.SLIPPERY_ARGUMENTS[kind])
+        if kind in words.ARGUMENTS and (self.maybe(0.8) or kind in words.SLIPPERY_ARGUMENTS):
+            return self.one(words.ARGUMENTS[kind])
         return self.weighted((2, self.string), (1, self.number), (1, self.lookup))
 
     # -- expressions
@@ -126,20 +119,27 @@ class Writer:
             (2, lambda: self.binary(depth, ["and", "or", "&&", "||"])),
             (2, lambda: self.binary(depth, list("+-*/%^") + ["+", "-"])),
             (1, lambda: self.binary(depth, ["in"])),
-            (1, lambda: self.one(["not ", "!", "-", "- ", "+", "-!", "-not "]) + self.operand(depth - 1)),
+            (1, lambda: self.sign() + self.operand(depth - 1)),
+            (0.3, lambda: self.one(["-", "- ", "+", "-!", "-not "]) + self.number()),
             (1, lambda: f"({self.expression(depth - 1)})"),
         )
 
+    def sign(self) -> str:
+        return self.one(["-", "-!", "- "]) if self.maybe(self.slips) else self.one(["not ", "!", "not ", "+"])
+
     def operand(self, depth: int) -> str:
         text = self.expression(depth)
-        return text if self.maybe(0.5) else f"({text})"
+        simple = re.fullmatch(r"[\w.|:\"]+", text) or self.maybe(0.2 + self.slips)
+        return text if simple else f"({text})"
 
     def binary(self, depth: int, operators: list[str]) -> str:
         text = self.operand(depth - 1)
         for _ in range(self.chance.choice([1, 1, 1, 2, 3])):
             operator = self.one(operators)
             space = " " if operator.isalpha() or self.maybe(0.8) else ""
-            text += f"{space}{operator}{space}{self.operand(depth - 1)}"
+            careful = operator in "/%" and not self.maybe(self.slips)
+            right = self.one(["1", "2", "3", "7", "10", "2.5"]) if careful else self.operand(depth - 1)
+            text += f"{space}{operator}{space}{right}"
         return text
 
     def long_chain(self) -> str:
@@ -167,7 +167,7 @@ class Writer:
         return f"{opening} {inner} {closing}"
 
     def text(self) -> str:
-        return self.one(TEXTS)
+        return self.one(words.TEXTS)
 
     def body(self, depth: int, names: Sequence[str] = ()) -> str:
         """Write statements that may use *names*; what they bind is forgotten afterwards."""
@@ -202,7 +202,9 @@ class Writer:
         text = self.tag(f"if {self.expression(2)}") + self.body(depth - 1)
         for _ in range(self.chance.choice([0, 0, 0, 1, 2])):
             kind = self.one(["elif", "elif", "else"])
-            text += self.tag("else" if kind == "else" else f"elif {self.expression(1)}") + self.body(depth - 1)
+            text += self.tag("else" if kind == "else" else f"elif {self.expression(1)}") + self.body(
+                depth - 1
+            )
         if self.maybe(0.4):
             text += self.tag("else") + self.body(depth - 1)
         return text + self.tag("endif")
@@ -212,15 +214,28 @@ class Writer:
         bound = names.replace(" ", "").split(",")
         flags = self.one(["", "", " reversed", " sorted", " reversed sorted"])
         source = self.weighted(
-            (3, lambda: f'{self.atom()}|split:{self.one([chr(34) + "," + chr(34), chr(34) + " " + chr(34)])}'),
+            (
+                3,
+                lambda: f"{self.atom()}|split:{self.one([chr(34) + ',' + chr(34), chr(34) + ' ' + chr(34)])}",
+            ),
             (2, self.string),
-            (2, self.filtered),
+            (1, self.filtered),
             (1, lambda: self.one(["devices.Sorted", "devices.Reversed()", "numbers", "mixed", "strings"])),
-            (3, lambda: self.one(MAPS)),
+            (3, lambda: self.one(words.MAPS)),
         )
-        if source in MAPS and "sorted" not in flags:
+        is_sortable = "|split" in source or source in words.MAPS or source in {"numbers", "mixed", "strings"}
+        if not is_sortable and not self.maybe(self.slips):
+            flags = flags.replace(" sorted", "")
+        if source in words.MAPS and "sorted" not in flags:
             flags += " sorted"
-        extra = ["forloop.Counter", "forloop.First", "forloop.Last", "forloop.Revcounter0", "forloop", "forloop.Counter0"]
+        extra = [
+            "forloop.Counter",
+            "forloop.First",
+            "forloop.Last",
+            "forloop.Revcounter0",
+            "forloop",
+            "forloop.Counter0",
+        ]
         text = self.tag(f"for {names} in {source}{flags}") + self.body(depth - 1, [*bound, *extra])
         if self.maybe(0.2):
             text += self.tag("empty") + self.body(depth - 1)
@@ -234,8 +249,15 @@ class Writer:
 
     def bind(self, depth: int) -> str:
         if self.maybe(0.3):
-            return self.tag(f"with {self.expression(1)} as w") + self.body(depth - 1, ["w"]) + self.tag("endwith")
-        pairs = " ".join(f"{name}={self.filtered()}" for name in self.chance.sample(["w", "x", "y"], self.chance.randint(1, 2)))
+            return (
+                self.tag(f"with {self.expression(1)} as w")
+                + self.body(depth - 1, ["w"])
+                + self.tag("endwith")
+            )
+        pairs = " ".join(
+            f"{name}={self.filtered()}"
+            for name in self.chance.sample(["w", "x", "y"], self.chance.randint(1, 2))
+        )
         return self.tag(f"with {pairs}") + self.body(depth - 1, ["w", "x"]) + self.tag("endwith")
 
     def macro(self, depth: int) -> str:
@@ -250,15 +272,17 @@ class Writer:
         if self.maybe(0.3):
             return self.tag("spaceless") + self.body(depth - 1) + self.tag("endspaceless")
         chain = "|".join(self.filter() for _ in range(self.chance.choice([1, 1, 2, 0])))
-        if self.maybe(0.03):
+        if self.maybe(self.slips):
             chain = "nosuch"
         return self.tag(f"filter {chain}") + self.body(depth - 1) + self.tag("endfilter")
 
     def watch(self, depth: int) -> str:
         kind = self.one(["ifchanged", "ifequal", "ifnotequal", "ifchanged"])
-        arguments = [self.filtered() for _ in range(2 if kind != "ifchanged" else self.chance.choice([0, 1, 1, 2]))]
+        arguments = [
+            self.filtered() for _ in range(2 if kind != "ifchanged" else self.chance.choice([0, 1, 1, 2]))
+        ]
         text = self.tag(" ".join([kind, *arguments])) + self.body(depth - 1)
-        if self.maybe(0.7):
+        if self.maybe(0.5) or (kind == "ifchanged" and arguments and not self.maybe(self.slips)):
             text += self.tag("else") + self.body(depth - 1)
         return text + self.tag(f"end{kind}")
 
@@ -269,18 +293,39 @@ class Writer:
         if not self.maybe(0.4):
             return self.tag(f"cycle {values}")
         self.names.append("cy")
-        return self.tag(f"cycle {values} as cy" + self.one(["", " silent"])) + self.one(["", self.tag("cycle cy")])
+        return self.tag(f"cycle {values} as cy" + self.one(["", " silent"])) + self.one(
+            ["", self.tag("cycle cy")]
+        )
 
     def rarity(self) -> str:
         return self.weighted(
-            (2, lambda: self.tag(f"widthratio {self.atom()} {self.number()} {self.atom()}" + self.one(["", " as b"]))),
-            (1, lambda: self.tag(f"now {self.one(LAYOUTS)} fake")),
-            (1, lambda: self.tag("templatetag " + self.one(["openblock", "closebrace", "opencomment", "x"]))),
+            (
+                2,
+                lambda: self.tag(
+                    f"widthratio {self.atom()} {self.number()} {self.atom()}" + self.one(["", " as b"])
+                ),
+            ),
+            (1, lambda: self.tag(f"now {self.one(words.LAYOUTS)} fake")),
+            (1, lambda: self.tag("templatetag " + self.one(["openblock", "closebrace", "opencomment"]))),
             (1, lambda: self.tag("lorem " + self.one(["", "2 w", "5 w", "1 p", "2", "w", "0 b"]))),
-            (1, lambda: "{% verbatim %}" + self.one(["x", "{{ x }}", " {% if %}\n", ""]) + "{% endverbatim %}"),
-            (1, lambda: self.one(["{# c #}", "{# {{ x }} #}", "{##}", "{#-#}", "{#}"])),
-            (1, lambda: self.tag(self.one(['include "x"', 'ssi "x"', "nosuch", "endif", "else", "block", "raw"]))),
+            (1, lambda: "{% verbatim %}" + self.one(["x", "{{ x }}", " {% if %}\n"]) + "{% endverbatim %}"),
+            (1, lambda: self.one(["{# c #}", "{# {{ x }} #}", "{##}", "{#-#}"])),
+            (2 * self.slips, self.nonsense),
         )
+
+    def nonsense(self) -> str:
+        tags = [
+            'include "x"',
+            'ssi "x"',
+            "nosuch",
+            "endif",
+            "else",
+            "block",
+            "raw",
+            "templatetag x",
+            "lorem 1 x",
+        ]
+        return self.one(["{#}", "{% verbatim %}{% endverbatim %}", *map(self.tag, tags)])
 
     def wrap(self, depth: int) -> str:
         kind = self.one(["autoescape on", "autoescape off", "comment", "block"])
@@ -300,10 +345,10 @@ def _daemon_variables(chance: random.Random) -> dict[str, Any]:
     return {
         "trigger": chance.choice(["create", "copy", "start", "rename"]),
         "path": chance.choice(["/etc/hostname", "/var/lib/cloud/seed/nocloud-net/meta-data", "/\u00e9"]),
-        "instance": chance.choice(INSTANCES),
-        "config": some(CONFIG, 0.5),
-        "devices": {name: device for name, device in DEVICES.items() if chance.random() < 0.6},
-        "properties": chance.choice(PROPERTIES),
+        "instance": chance.choice(words.INSTANCES),
+        "config": some(words.CONFIG, 0.5),
+        "devices": {name: device for name, device in words.DEVICES.items() if chance.random() < 0.6},
+        "properties": chance.choice(words.PROPERTIES),
     }
 
 
@@ -421,6 +466,9 @@ def write(profile: str, seed: str) -> Case:
     if writer.bare:
         variables = _bare_variables()
         return Case(
-            template=PROFILES[profile](writer), variables=variables, mode="bare", autoescape=chance.random() < 0.7
+            template=PROFILES[profile](writer),
+            variables=variables,
+            mode="bare",
+            autoescape=chance.random() < 0.7,
         )
     return Case(template=PROFILES[profile](writer), variables=_daemon_variables(chance))

@@ -13,8 +13,6 @@ import zlib
 from enum import Enum
 from typing import BinaryIO, NamedTuple
 
-import zstandard
-
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.formats._qcow2._header import (
     HEAD_SIZE,
@@ -182,7 +180,7 @@ class Disk:
         data = self._padded(cluster.place, cluster.size)
         try:
             content = _DECODERS[self.header.compression](data, self.header.cluster_size)
-        except (zlib.error, zstandard.ZstdError) as error:
+        except _CodecError as error:
             raise self._damaged(f"a compressed cluster does not decompress: {error}", cluster.place) from None
         if len(content) != self.header.cluster_size:
             message = f"expected a cluster of {self.header.cluster_size} bytes, found {len(content)}"
@@ -199,15 +197,27 @@ class Disk:
         return InvalidImageError(diagnose("qcow2-cluster", message, source=self._source, offset=place))
 
 
+class _CodecError(Exception):
+    """A compressed cluster does not decompress; the message says why."""
+
+
 def _inflate(data: bytes, size: int) -> bytes:
-    return zlib.decompressobj(_RAW_DEFLATE).decompress(data, size)
+    try:
+        return zlib.decompressobj(_RAW_DEFLATE).decompress(data, size)
+    except zlib.error as error:
+        raise _CodecError(str(error)) from None
 
 
 def _decode_zstd(data: bytes, size: int) -> bytes:
+    import zstandard
+
     # A reader, since only that bounds what comes out whatever the frame claims.
     decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-    with decompressor.stream_reader(io.BytesIO(data)) as reader:
-        return reader.read(size)
+    try:
+        with decompressor.stream_reader(io.BytesIO(data)) as reader:
+            return reader.read(size)
+    except zstandard.ZstdError as error:
+        raise _CodecError(str(error)) from None
 
 
 _DECODERS = {ClusterCompression.ZLIB: _inflate, ClusterCompression.ZSTD: _decode_zstd}

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, cast
 
-import zstandard
-
 from lxdimage.formats._squashfs._lz import CodecError, decode_lz4, decode_lzo
 from lxdimage.formats._squashfs._superblock import Compressor
 
@@ -51,14 +49,13 @@ def _zlib() -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
     return isal_zlib.decompressobj, (cast("type[Exception]", isal_zlib.error), zlib.error)
 
 
-_new_inflater, _INFLATE_ERRORS = _zlib()
-
-
 def _gzip_decoder(_window: int) -> Decoder:
+    new_inflater, errors = _zlib()
+
     def decode(data: bytes, limit: int) -> bytes:
         try:
-            return _bounded(_new_inflater(), data, limit)
-        except _INFLATE_ERRORS as error:
+            return _bounded(new_inflater(), data, limit)
+        except errors as error:
             raise CodecError(str(error)) from None
 
     return decode
@@ -75,6 +72,8 @@ def _lzma_decoder(container: int, window: int) -> Decoder:
 
 
 def _zstd_decoder(window: int) -> Decoder:
+    import zstandard
+
     decompressor = zstandard.ZstdDecompressor(max_window_size=window)
 
     def decode(data: bytes, limit: int) -> bytes:

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-import zstandard
-
 from lxdimage.formats._squashfs._superblock import Compressor
 
 __all__ = ["LEVELS", "BlockEncoder", "Levels"]
@@ -53,6 +51,8 @@ def _xz(level: int, block_size: int) -> _Encode:
 
 
 def _zstd(level: int, _block_size: int) -> _Encode:
+    import zstandard
+
     return zstandard.ZstdCompressor(level=level).compress
 
 

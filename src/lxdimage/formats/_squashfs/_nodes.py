@@ -16,6 +16,7 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats._squashfs._data import StoredFile
+from lxdimage.formats._squashfs._walk import split_path
 from lxdimage.rules import diagnose
 
 __all__ = ["Listing", "Node", "NodeTree", "children_of", "unwritable"]
@@ -214,7 +215,7 @@ def children_of(node: Node) -> list[tuple[bytes, Node]]:
 
 def _split(entry: Entry, path: str) -> list[bytes]:
     """Return the components of *path*; a leading slash and dots mean nothing."""
-    names = [name for name in _encode(entry, path).split(b"/") if name not in {b"", b"."}]
+    names = split_path(_encode(entry, path))
     for name in names:
         if name == b".." or b"\0" in name or len(name) > _LONGEST_NAME:
             raise unwritable(f"expected a name of at most {_LONGEST_NAME} bytes, found {name[:300]!r}", entry)

@@ -16,7 +16,7 @@ from lxdimage.formats._squashfs._inodes import NOTHING, Directory, File, InodeTa
 from lxdimage.formats._squashfs._members import EntryReader, SquashfsMember
 from lxdimage.formats._squashfs._open import Tables, open_tables
 from lxdimage.formats._squashfs._pipeline import FragmentCache, Pipeline
-from lxdimage.formats._squashfs._walk import Found, Tree
+from lxdimage.formats._squashfs._walk import Found, Tree, split_path
 from lxdimage.formats._squashfs._workers import Workers
 from lxdimage.limits import Limits
 
@@ -88,7 +88,7 @@ class Squashfs:
         inode = self._tree.find(name)
         if inode is None:
             return None
-        clean = b"/".join(filter(None, name.split(b"/"))) or b"."
+        clean = b"/".join(split_path(name)) or b"."
         slash = b"/" if isinstance(inode.body, Directory) else b""
         return self._member(Found(clean + slash, inode, None))
 

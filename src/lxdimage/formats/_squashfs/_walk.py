@@ -11,7 +11,7 @@ from lxdimage.formats._squashfs._open import Tables, check_layout
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 from lxdimage.limits import Limits
 
-__all__ = ["Found", "Tree"]
+__all__ = ["Found", "Tree", "split_path"]
 
 _LONGEST_PATH = 4096
 _LONGEST_USABLE_NAME = 255
@@ -31,6 +31,11 @@ class Found(NamedTuple):
     path: bytes
     inode: Inode
     first: bytes | None
+
+
+def split_path(path: bytes) -> list[bytes]:
+    """Return the components of *path* that name something."""
+    return [component for component in path.split(b"/") if component not in {b"", b"."}]
 
 
 class Tree:
@@ -92,9 +97,9 @@ class Tree:
                     yield Found(path, inode, None)
 
     def find(self, path: bytes) -> Inode | None:
-        """Return what *path*, components separated by slashes, names; None when it names nothing."""
+        """Return what *path* names, None when it names nothing; empty components and dots mean nothing."""
         inode = self.root
-        for component in filter(None, path.split(b"/")):
+        for component in split_path(path):
             if not isinstance(inode.body, Directory):
                 return None
             found = next((e for e in self._entries(inode.body) if e.name == component), None)
