@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from lxdimage._sources import FileArgument as FileArgument
     from lxdimage._sources import Progress as Progress
     from lxdimage.build import BuiltImage as BuiltImage
+    from lxdimage.build import MetadataEdit as MetadataEdit
     from lxdimage.build import OwnerMap as OwnerMap
     from lxdimage.build import build_image as build_image
+    from lxdimage.build import convert_image as convert_image
+    from lxdimage.build import edit_image as edit_image
+    from lxdimage.build import publish_backup as publish_backup
     from lxdimage.compression import Compression as Compression
     from lxdimage.diagnostics import Diagnostic as Diagnostic
     from lxdimage.diagnostics import Position as Position
@@ -33,14 +37,19 @@ if TYPE_CHECKING:
     from lxdimage.errors import TemplateSyntaxError as TemplateSyntaxError
     from lxdimage.errors import TruncatedImageError as TruncatedImageError
     from lxdimage.errors import UnsupportedFormatError as UnsupportedFormatError
+    from lxdimage.extract import Extraction as Extraction
+    from lxdimage.extract import extract_image as extract_image
     from lxdimage.fingerprint import Fingerprint as Fingerprint
     from lxdimage.fingerprint import fingerprint_files as fingerprint_files
     from lxdimage.formats import ImageType as ImageType
     from lxdimage.formats import Layout as Layout
     from lxdimage.image import FileFacts as FileFacts
     from lxdimage.image import Image as Image
+    from lxdimage.image import ImageMember as ImageMember
     from lxdimage.image import Scan as Scan
+    from lxdimage.image import arrange_files as arrange_files
     from lxdimage.image import open_image as open_image
+    from lxdimage.image import open_members as open_members
     from lxdimage.image import scan_image as scan_image
     from lxdimage.image import scan_targets as scan_targets
     from lxdimage.limits import Limits as Limits
@@ -53,10 +62,27 @@ if TYPE_CHECKING:
     from lxdimage.metadata import dump_metadata as dump_metadata
     from lxdimage.metadata import parse_metadata as parse_metadata
     from lxdimage.targets import Target as Target
+    from lxdimage.templates import Action as Action
+    from lxdimage.templates import Dialect as Dialect
+    from lxdimage.templates import Instance as Instance
+    from lxdimage.templates import RenderedFile as RenderedFile
+    from lxdimage.templates import Template as Template
+    from lxdimage.templates import TemplateContext as TemplateContext
+    from lxdimage.templates import render_start as render_start
+    from lxdimage.templates import render_template as render_template
+    from lxdimage.templates import render_trigger as render_trigger
 
 _HOMES = {
     "lxdimage._sources": ("FileArgument", "Progress"),
-    "lxdimage.build": ("BuiltImage", "OwnerMap", "build_image"),
+    "lxdimage.build": (
+        "BuiltImage",
+        "MetadataEdit",
+        "OwnerMap",
+        "build_image",
+        "convert_image",
+        "edit_image",
+        "publish_backup",
+    ),
     "lxdimage.compression": ("Compression",),
     "lxdimage.diagnostics": ("Diagnostic", "Position", "Severity", "Span", "Stage"),
     "lxdimage.errors": (
@@ -73,9 +99,20 @@ _HOMES = {
         "TruncatedImageError",
         "UnsupportedFormatError",
     ),
+    "lxdimage.extract": ("Extraction", "extract_image"),
     "lxdimage.fingerprint": ("Fingerprint", "fingerprint_files"),
     "lxdimage.formats": ("ImageType", "Layout"),
-    "lxdimage.image": ("FileFacts", "Image", "Scan", "open_image", "scan_image", "scan_targets"),
+    "lxdimage.image": (
+        "FileFacts",
+        "Image",
+        "ImageMember",
+        "Scan",
+        "arrange_files",
+        "open_image",
+        "open_members",
+        "scan_image",
+        "scan_targets",
+    ),
     "lxdimage.limits": ("Limits",),
     "lxdimage.metadata": (
         "Architecture",
@@ -88,6 +125,17 @@ _HOMES = {
         "parse_metadata",
     ),
     "lxdimage.targets": ("Target",),
+    "lxdimage.templates": (
+        "Action",
+        "Dialect",
+        "Instance",
+        "RenderedFile",
+        "Template",
+        "TemplateContext",
+        "render_start",
+        "render_template",
+        "render_trigger",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

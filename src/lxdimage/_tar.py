@@ -37,6 +37,7 @@ __all__ = [
     "parse_sparse_list",
     "parse_sparse_text",
     "parse_string",
+    "renamed",
     "sealed",
     "signed_checksum",
     "split_name",
@@ -157,6 +158,18 @@ def sealed(header: bytes) -> bytes:
     """Return *header* with its checksum field filled in."""
     total = byte_sum(header[:148]) + byte_sum(header[156:400]) + byte_sum(header[400:]) + 8 * 0x20
     return header[:148] + b"%06o\0 " % total + header[156:]
+
+
+def renamed(header: bytes, name: bytes) -> bytes:
+    """Return *header* with a *name* of at most 100 bytes, whose checksum changes by as much as the name does."""
+    field = name.ljust(100, b"\0")
+    # The low halves of two Adler-32 differ by as much as the sums do.
+    change = (adler32(field) & 0xFFFF) - (adler32(header[:100]) & 0xFFFF)
+    try:
+        total = int(header[148:154], 8) + change
+    except ValueError:
+        return sealed(field + header[100:])
+    return b"%b%b%06o\0 %b" % (field, header[100:148], total, header[156:])
 
 
 def split_name(name: bytes) -> tuple[bytes, bytes] | None:

@@ -37,7 +37,8 @@ class Traits:
         mips_go_names: Knows the aliases mipsle and mips64le.
         file_permissions: Template rules have uid, gid and mode.
         template_directories: A rule's template may lie in a subdirectory of templates/.
-        confined_templates: Template targets are resolved step by step below the root, as the kernel does.
+        confined_templates: Looks at template targets as they are spelled, step by step below the root.
+        exclusive_targets: Opens them so, too, and creates only what is not there.
         unpacks_dev: Members below rootfs/dev arrive in the instance.
         needs_root_content: Refuses to create an instance from an empty root file system.
         needs_root_directory: Refuses to create an instance when rootfs is not a real directory.
@@ -68,6 +69,7 @@ class Traits:
     file_permissions: bool = False
     template_directories: bool = False
     confined_templates: bool = False
+    exclusive_targets: bool = False
     unpacks_dev: bool = True
     needs_root_content: bool = False
     needs_root_directory: bool = False
@@ -134,6 +136,7 @@ _TRAITS: Mapping[Target, Traits] = {
         yaml=4,
         x86_64_levels=True,
         confined_templates=True,
+        exclusive_targets=True,
         needs_root_directory=True,
         dialect=6,
     ),

@@ -252,11 +252,11 @@ def test_extension_headers_are_bounded() -> None:
         list(TarReader(iter([sealed(bytes(header)) + bytes(5000)])))
 
 
-def test_a_million_members_take_no_memory() -> None:
+def test_many_members_take_no_memory() -> None:
     block = pack([member("rootfs/f", b"x" * 100)])[:1024]
     tracemalloc.start()
     started = time.monotonic()
-    chunks = (block * 1000 for _ in range(200))
+    chunks = (block * 1000 for _ in range(50))
     assert sum(1 for _ in TarReader(chunks)) == 200_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

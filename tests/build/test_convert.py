@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import random
 import signal
 import struct
@@ -20,6 +19,7 @@ from typing import BinaryIO
 import pytest
 
 from lxdimage import Compression, ImageType, Layout, Limits, Metadata, open_image, scan_image
+from lxdimage.archive import Entry, EntryType
 from lxdimage.build import BuiltImage, OutputTarget, convert_image
 from lxdimage.compression import decode
 from lxdimage.errors import (
@@ -34,7 +34,10 @@ from making import CODECS, METADATA, TEMPLATED, container, member, pack
 from rich import FORMATS, contents, image, root, split
 
 WRITABLE = [found for found in Compression if found not in {Compression.SQUASHFS, Compression.LZ4}]
-DISK = b"QFI\xfb" + struct.pack(">I", 3) + bytes(5000)
+# Version 2, clusters of 64 KiB, one for each table, a size of 1 MiB.
+DISK = struct.pack(
+    ">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, 16, 1 << 20, 0, 1, 3 << 16, 1 << 16, 1, 0, 0
+).ljust(4 << 16, b"\0")  # fmt: skip
 
 
 class Pipe(io.RawIOBase):
@@ -256,19 +259,17 @@ def test_a_squashfs_root_holds_what_the_tar_held(tmp_path: Path) -> None:
     assert scan_image(*two).files[1].compression is Compression.SQUASHFS
     convert(*(path.read_bytes() for path in two), output=tmp_path / "one", layout=Layout.UNIFIED)
     before, after = contents(*map(io.BytesIO, original)), contents(tmp_path / "one")
-    spelled = {path: _plain(*found) for path, found in before.items()}
-    assert {path: found for path, found in spelled.items() if path in after} == {
-        path: _plain(*found) for path, found in after.items() if path in spelled
-    }
-    assert set(before) <= set(after)
+    assert {path: _plain(path, before) for path in before} == {path: _plain(path, after) for path in before}
     assert {note.code for note in done.notes} <= {"squashfs-lost-time"}
 
 
-def _plain(entry: object, content: bytes) -> tuple[object, ...]:
-    assert hasattr(entry, "mtime_ns")
-    kept = ("type", "mode", "uid", "gid", "size", "target", "device", "xattrs")
-    values = tuple(getattr(entry, name) for name in kept)
-    return (*map(str, values), entry.mtime_ns // 10**9, content)
+def _plain(path: str, members: dict[str, tuple[Entry, bytes]]) -> tuple[object, ...]:
+    """Return what a SquashFS keeps of a member; which name of a file is the first differs."""
+    entry, content = members[path]
+    if entry.type is EntryType.HARD_LINK:
+        entry, content = members[entry.target]
+    kept = (entry.type, entry.mode, entry.uid, entry.gid, entry.size, entry.target, entry.device)
+    return (*kept, dict(entry.xattrs), entry.mtime_ns // 10**9, content)
 
 
 def test_a_squashfs_root_stays_as_it_is(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_squashfs_root_stays_as_it_is(tmp_path: Path) -> None:
     files = (tmp_path / "a").read_bytes(), (tmp_path / "a.root").read_bytes()
     convert(*files, output=tmp_path / "b", compression=Compression.GZIP)
     assert files[1] == (tmp_path / "b.root").read_bytes()
-    assert convert(*files, output=tmp_path / "c", rootfs_format="tar").notes == ()
+    convert(*files, output=tmp_path / "c", rootfs_format="tar", compression=Compression.XZ)
     assert scan_image(tmp_path / "c", tmp_path / "c.root").files[1].compression is Compression.XZ
 
 
@@ -342,13 +343,14 @@ def test_output_may_be_a_stream(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", WRITABLE)
 def test_threads_and_pieces_do_not_show_in_the_output(tmp_path: Path, compression: Compression) -> None:
     noise = random.Random(1).randbytes(700_000)
-    original = container(TEMPLATED, member("rootfs/noise", noise), member("rootfs/zeros", bytes(2_000_000)))
+    original = container(TEMPLATED, member("rootfs/zeros", bytes(2_000_000)), member("rootfs/noise", noise))
     outputs = []
-    for threads, source in ((1, io.BytesIO(original)), (3, pipe(original))):
+    for threads, opened in ((1, io.BytesIO), (3, pipe)):
         for layout in Layout:
             output = tmp_path / f"{threads}{layout.value}"
-            convert_image(source, output=output, layout=layout, compression=compression, threads=threads)
-            source = pipe(original) if isinstance(source, Pipe) else io.BytesIO(original)
+            convert_image(
+                opened(original), output=output, layout=layout, compression=compression, threads=threads
+            )
             outputs.append([path.read_bytes() for path in sorted(tmp_path.glob(f"{output.name}*"))])
     assert outputs[:2] == outputs[2:]
 
@@ -356,6 +358,7 @@ def test_threads_and_pieces_do_not_show_in_the_output(tmp_path: Path, compressio
 MEASURE = """
 import resource, sys
 from lxdimage import Compression, Layout
+from lxdimage.archive import Entry, EntryType
 from lxdimage.build import convert_image
 convert_image(sys.argv[1], output=sys.argv[2], layout=Layout.SPLIT, compression=Compression.ZSTD, threads=1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -364,12 +367,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 def test_memory_does_not_grow_with_the_image(tmp_path: Path) -> None:
     needed = []
-    for size in (1 << 20, 160 << 20):
+    for size in (1 << 20, 96 << 20):
         with (tmp_path / "in").open("wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
             archive.addfile(*_opened(member("metadata.yaml", METADATA)))
             info, _ = member("rootfs/big")
             info.size = size
-            archive.addfile(info, (tmp_path / "in").open("rb") if not size else _Zeros())  # type: ignore[arg-type]
+            archive.addfile(info, _Zeros())  # type: ignore[arg-type]
         command = [sys.executable, "-c", MEASURE, str(tmp_path / "in"), str(tmp_path / "out")]
         done = subprocess.run(command, capture_output=True, check=True)
         needed.append(int(done.stdout))
@@ -467,6 +470,7 @@ def test_limits_hold(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from lxdimage import Compression, Layout
+from lxdimage.archive import Entry, EntryType
 from lxdimage.build import convert_image
 print(flush=True)
 convert_image(sys.argv[1], output=sys.argv[2], layout=Layout.UNIFIED, compression=Compression.GZIP)
@@ -477,12 +481,11 @@ def test_whoever_is_killed_leaves_the_old_file_or_the_new(tmp_path: Path) -> Non
     noise = random.Random(2).randbytes(3_000_000)
     source, target = tmp_path / "in", tmp_path / "out"
     # Templates at the end, so that the root has to wait in a file of its own.
-    source.write_bytes(_reordered("m", "r") + b"")
     source.write_bytes(pack([*_IMAGE, member("rootfs/noise", noise), member("templates/x", b"")]))
     convert_image(source, output=tmp_path / "new", layout=Layout.UNIFIED, compression=Compression.GZIP)
     new = (tmp_path / "new").read_bytes()
     seen = set()
-    for delay in (0.0, 0.02, 0.05, 0.08, 0.11, 0.14, 0.2, 0.3, 1.0):
+    for delay in (0.01, 0.06, 0.12, 0.2, 2.0):
         target.write_bytes(b"old")
         process = subprocess.Popen([sys.executable, "-c", KILLED, source, target], stdout=subprocess.PIPE)
         assert process.stdout is not None
@@ -494,5 +497,4 @@ def test_whoever_is_killed_leaves_the_old_file_or_the_new(tmp_path: Path) -> Non
         seen.add(target.read_bytes() == new)
         assert target.read_bytes() in {b"old", new}
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "new", "out"]
-    assert os.path.exists(target)
     assert seen == {False, True}

@@ -85,7 +85,7 @@ def test_a_block_out_of_reach_is_left_to_the_sequential_decoder(monkeypatch: pyt
     assert Outcome(CONTENT_OF_BLOCKS) == outcome(Compression.BZIP2, [BLOCKS], threads=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(crc=st.integers(0, 2**32 - 1), shift=st.integers(0, 7))
 def test_a_forged_block_has_the_checksum_and_the_length_that_it_must_have(crc: int, shift: int) -> None:
     value, size, content_size = blocks._forge_block(crc, shift)
@@ -99,7 +99,7 @@ def test_a_forged_block_has_the_checksum_and_the_length_that_it_must_have(crc: i
 
 def test_a_block_of_equal_bytes_is_not_kept_in_memory() -> None:
     """It holds 46 MB; more than a few pieces of it are decoded again instead of being kept."""
-    content = bytes(60 << 20)
+    content = bytes(48 << 20)
     data = bz2.compress(content)
     pieces = list(decode(Compression.BZIP2, iter([data]), threads=2))
     assert len(content) == sum(map(len, pieces))

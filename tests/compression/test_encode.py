@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lxdimage.compression import Compression, detect, encode
+from lxdimage.compression._encode import _zstd_window
 from lxdimage.compression._encode_lz4 import encode_lz4
 from lxdimage.compression._encode_xz import PRESETS
 from lxdimage.errors import BuildError
@@ -33,9 +34,15 @@ def _packed(compression: Compression, *chunks: bytes, **options: int) -> bytes:
     return b"".join(encode(compression, iter(chunks), **options))
 
 
+def _affordable(compression: Compression, content: bytes) -> bytes:
+    """Return less *content* for LZ4, which is written in Python."""
+    return content[-850_000:] if compression is Compression.LZ4 else content
+
+
 @pytest.mark.parametrize("compression", WRITABLE)
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT, LARGE], ids=["empty", "a byte", "small", "large"])
 def test_what_is_written_can_be_read(compression: Compression, content: bytes) -> None:
+    content = _affordable(compression, content)
     packed = _packed(compression, content)
     assert Outcome(content) == outcome(compression, [packed])
     if compression is not Compression.NONE:
@@ -44,7 +51,7 @@ def test_what_is_written_can_be_read(compression: Compression, content: bytes) -
 
 @pytest.mark.parametrize("compression", WRITABLE)
 def test_bytes_do_not_depend_on_threads_chunks_or_memory(compression: Compression) -> None:
-    content = LARGE[-1_000_000:] if compression is Compression.LZ4 else LARGE
+    content = _affordable(compression, LARGE)
     expected = _packed(compression, content, threads=1)
     for threads in (2, 3):
         assert expected == _packed(compression, *cut(content, threads), threads=threads)
@@ -57,7 +64,7 @@ def test_bytes_do_not_depend_on_threads_chunks_or_memory(compression: Compressio
 )
 def test_several_outputs_are_one_file(compression: Compression) -> None:
     """So the head of an image can be a stream of its own, copied as it is when the rest is rewritten."""
-    parts = [b"head", b"", LARGE[:300_000], b""]
+    parts = [b"head", b"", LARGE[:80_000], b""]
     packed = b"".join(_packed(compression, part) for part in parts)
     assert Outcome(b"".join(parts)) == outcome(compression, [packed])
 
@@ -135,27 +142,29 @@ def test_levels_change_the_bytes(compression: Compression) -> None:
     assert _packed(compression, LARGE[:600_000], level=7) != _packed(compression, LARGE[:600_000], level=1)
 
 
-@pytest.mark.parametrize("level", [19, 22])
-def test_high_levels_of_zstd_can_be_read_by_a_daemon(level: int) -> None:
-    packed = _packed(Compression.ZSTD, CONTENT, level=level)
-    assert Outcome(CONTENT) == outcome(Compression.ZSTD, [packed])
-    assert zstandard.get_frame_parameters(packed).window_size <= 128 * MIB
+@pytest.mark.parametrize("level", range(1, 23))
+def test_no_level_of_zstd_needs_a_window_that_the_program_refuses(level: int) -> None:
+    assert _zstd_window(level) <= 128 * MIB
+
+
+def test_a_high_level_of_zstd_can_be_read() -> None:
+    assert Outcome(CONTENT) == outcome(Compression.ZSTD, [_packed(Compression.ZSTD, CONTENT, level=19)])
 
 
 def test_output_begins_before_the_content_ends() -> None:
     """Memory is bounded by blocks on their way."""
-    taken = 0
+    taken, noise = 0, random.Random(19).randbytes(MIB)
 
     def content() -> Iterator[bytes]:
         nonlocal taken
-        for number in range(60):
+        for _ in range(60):
             taken += 1
-            yield random.Random(number).randbytes(MIB)
+            yield noise
 
     packed = encode(Compression.XZ, content(), level=0, threads=2)
-    for _ in range(3):
+    for _ in range(2):
         next(packed)
-    assert taken < 10
+    assert taken < 8
 
 
 def test_accelerators_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,11 +185,11 @@ def test_any_bytes_survive_lz4(content: bytes) -> None:
     assert Outcome(content) == outcome(Compression.LZ4, encode_lz4(iter([content]), 1, 1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     compression=st.sampled_from([Compression.GZIP, Compression.BZIP2, Compression.XZ, Compression.ZSTD]),
     seed=st.integers(0, 1000),
-    size=st.integers(0, 400_000),
+    size=st.integers(0, 200_000),
 )
 def test_any_content_survives(compression: Compression, seed: int, size: int) -> None:
     content = LARGE[seed * 997 : seed * 997 + size]

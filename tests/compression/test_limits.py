@@ -88,10 +88,10 @@ print(size, peak.split()[1])
     [
         (Compression.GZIP, 512, 1, 32),
         (Compression.ZSTD, 1024, 1, 32),
-        (Compression.XZ, 128, 1, 32),
-        (Compression.LZMA, 96, 1, 32),
-        (Compression.BZIP2, 96, 1, 32),
-        (Compression.BZIP2, 128, 2, 72),
+        (Compression.XZ, 96, 1, 32),
+        (Compression.LZMA, 64, 1, 32),
+        (Compression.BZIP2, 64, 1, 32),
+        (Compression.BZIP2, 96, 2, 72),
     ],
 )
 def test_decoding_much_takes_little_memory(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import random
 
 import pytest
 
@@ -68,3 +69,17 @@ def test_what_precedes_damage_comes_out() -> None:
     assert found.error is InvalidImageError
     assert len(content) // 3 < len(found.content)
     assert content[: len(content) // 3] == found.content[: len(content) // 3]
+
+
+@pytest.mark.parametrize("compression", [Compression.LZMA, Compression.XZ])
+def test_little_is_lost_where_damage_comes_late(compression: Compression) -> None:
+    """Input is kept for a second try up to 1 MiB only: behind that the output of one call is lost."""
+    noise = random.Random(20).randbytes(3 * MIB)
+    kind = lzma.FORMAT_ALONE if compression is Compression.LZMA else lzma.FORMAT_XZ
+    data = bytearray(lzma.compress(noise, kind, preset=0))
+    middle = len(data) * 2 // 3
+    data[middle : middle + 70_000] = bytes(70_000)
+    found = outcome(compression, [bytes(data)], threads=1)
+    assert found == outcome(compression, cut(bytes(data), 5), threads=2)
+    assert found.error is InvalidImageError
+    assert noise[: MIB * 3 // 2] == found.content[: MIB * 3 // 2]

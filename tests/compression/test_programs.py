@@ -66,7 +66,7 @@ streams = pytest.mark.parametrize("stream", [*SMALL.values(), _lz4_stream()], id
 
 @streams
 def test_a_cut_stream_comes_out_as_from_the_program(stream: Stream) -> None:
-    for size in random.Random(15).sample(range(len(stream.data)), 40):
+    for size in random.Random(15).sample(range(len(stream.data)), 15):
         _compare(stream, stream.data[:size])
 
 
@@ -78,7 +78,7 @@ def test_a_flipped_bit_has_the_effect_that_it_has_on_the_program(stream: Stream)
     Later versions of libzstd and lz4 find damage that earlier ones take.
     """
     numbers = random.Random(16)
-    for position in numbers.sample(range(len(stream.data)), 40):
+    for position in numbers.sample(range(len(stream.data)), 15):
         if stream.compression is Compression.XZ and position % len(SMALL["xz"].data) in range(24, 30):
             continue
         if stream.compression in {Compression.ZSTD, Compression.LZ4}:
@@ -113,6 +113,7 @@ def test_damage_in_large_streams_comes_out_as_from_the_program(stream: Stream) -
 @pytest.mark.parametrize("content", [b"", b"x", text(60_000) + bytes(MIB)], ids=["empty", "a byte", "large"])
 def test_programs_read_what_is_written(compression: Compression, content: bytes) -> None:
     levels = (None, 1) if compression is not Compression.LZ4 else (None,)
+    content = content[-MIB:] if compression is Compression.LZ4 else content
     for level in levels:
         packed = b"".join(encode(compression, iter([content]), level=level, threads=2))
         if compression.appends:

@@ -101,7 +101,7 @@ def test_blocks_of_all_kinds_may_follow_each_other(
     check: int, threads: int, kinds: list[dict[str, bool]]
 ) -> None:
     """Those with sizes go to threads, the others do not."""
-    content = text(30_000)
+    content = text(20_000)
     blocks = []
     for number, kind in enumerate(kinds):
         block = _block(content[number:], check)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
+from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import lxdimage
+from lxdimage import rules
 from lxdimage.rules import RULES
 
 SOURCE = Path(lxdimage.__file__).parent
@@ -52,6 +56,14 @@ def _strings_outside_rules() -> set[str]:
 def test_every_code_of_the_table_is_reported_somewhere() -> None:
     """A code that nothing reports is no code."""
     assert sorted(set(RULES) - _strings_outside_rules()) == []
+
+
+def test_no_code_stands_in_the_table_twice() -> None:
+    """The families together have every code once."""
+    names = [module.name for module in pkgutil.iter_modules(rules.__path__)]
+    modules = [import_module(f"lxdimage.rules.{name}") for name in names]
+    counts = Counter(rule.code for module in modules for rule in getattr(module, "RULES", ()))
+    assert [code for code, count in counts.items() if count > 1] == []
 
 
 def test_every_rule_explains_itself() -> None:

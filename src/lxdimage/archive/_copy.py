@@ -41,11 +41,11 @@ def dump_member(
         uid: The new owner; names of users and groups are dropped with the ids that they belong to.
         gid: The new group.
     """
-    changed = [value is not None for value in (name, target, uid, gid)]
-    if not any(changed) and member.sparse is None:
-        return member.lead + member.header
-    if name is not None and not any(changed[1:]) and _is_short(member, name):
-        return member.lead + _tar.sealed(name.ljust(100, b"\0") + member.header[100:])
+    if target is None and uid is None and gid is None and member.sparse is None:
+        if name is None:
+            return member.lead + member.header
+        if _is_short(member, name):
+            return member.lead + _tar.renamed(member.header, name)
     head = _Head(member)
     if name is not None:
         head.rename(name)
@@ -63,7 +63,7 @@ _ELSEWHERE = frozenset({b"path", _SPARSE_NAME})
 
 def _is_short(member: TarMember, name: bytes) -> bool:
     """Tell whether a new name only has to be put where the old one is: into the name field of a plain header."""
-    if len(name) > 100 or member.header[345] or member.sparse is not None:
+    if len(name) > 100 or member.header[345]:
         return False
     return not member.lead or (
         member.lead[156] == _PAX

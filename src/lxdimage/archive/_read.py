@@ -58,7 +58,8 @@ class TarReader:
     Attributes:
         source: What the archive is called in findings.
         strict: While True, every field of every header is parsed at once, so that a header is refused exactly
-            when Go refuses it.  Whoever only needs names and sizes sets it to False, at any time.
+            when Go refuses it, and PAX global headers are members with the flag ``g``, as they are for Go.
+            Whoever only needs names and sizes sets it to False, at any time.
         count: Members seen.
         ended: Whether end-of-archive blocks were seen; without them, the stream was perhaps cut.
         cut: Bytes of padding that are missing behind the last member's content: Go does not mind, GNU tar does.
@@ -225,10 +226,14 @@ class TarReader:
                 return self._member(header, size, lead, offset - len(lead))
             payload = self._extension(size, offset)
             if header[156] == 0x67:
-                self.global_records = MappingProxyType(
-                    {**self.global_records, **self._pax(payload, size, offset)}
-                )
+                records = self._pax(payload, size, offset)
+                self.global_records = MappingProxyType({**self.global_records, **records})
                 lead = b""
+                if self.strict:
+                    # Go hands it out as an entry of that name, and the daemons compare names alone.
+                    name = records.get(b"path") or _name_in(header)
+                    self._at = self._data_end = self._next
+                    return TarMember(name, header[156], 0, offset, header, self)
             else:
                 lead += header + payload
                 self._limit_extension(len(lead), offset)
@@ -537,4 +542,4 @@ def read_archive(chunks: Chunks, *, source: str = "", limits: Limits | None = No
     Raises:
         InvalidImageError: When a header cannot be read; a subclass says when the archive is cut or a limit is met.
     """
-    return iter(TarReader(chunks, source=source, limits=limits, strict=True))
+    return iter(TarReader(chunks, source=source, limits=limits))

@@ -174,11 +174,12 @@ class Assembly:
         keep = self._form.keep_names
         kept = None if keep else prefix
         for part in parts:
+            if isinstance(part, Root) and part.member.type is not EntryType.SOCKET:
+                yield root_item(part, kept)
+                continue
             match part:
-                case Root(member=member) if member.type is EntryType.SOCKET:
-                    self._skip_socket(part)
                 case Root():
-                    yield root_item(part, kept)
+                    self._skip_socket(part)
                 case Control(path, member) if late and self._head.takes(path):
                     yield control_item(path, member, keep=keep)
                 case Control():

@@ -44,10 +44,10 @@ def _name(name: str) -> str:
     """Return the expression for one name and the slash behind it."""
     if name == "**":
         return "(?:[^/]+/)*"
-    return "".join(map(_piece, _PIECES.findall(name))) + "/"
+    return "(?=[^/])" + "".join(map(_piece, _PIECES.findall(name))) + "/"
 
 
-_PIECES = re.compile(r"\[!?\]?[^\]]+\]|\*+|.", re.DOTALL)
+_PIECES = re.compile(r"\[!?\]?[^\]]*\]|\*+|.", re.DOTALL)
 
 
 def _piece(piece: str) -> str:
@@ -55,7 +55,7 @@ def _piece(piece: str) -> str:
         return "[^/]*"
     if piece == "?":
         return "[^/]"
-    if piece.startswith("[") and len(piece) > 2:
+    if piece.startswith("[") and piece not in {"[", "[]", "[!]"}:
         negated, inner = ("^/", piece[2:-1]) if piece[1] == "!" else ("", piece[1:-1])
         return f"[{negated}{_set(inner)}]"
     return re.escape(piece)

@@ -148,10 +148,10 @@ def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Co
             yield member
             continue
         name = member.name
-        _check_name(name, source)
-        if name.startswith(ROOT) and name[7:8] not in _ODD:
+        if name.startswith(ROOT) and not disk and name[7:8] not in _ODD and b".." not in name:
             path = name[7:]
         else:
+            _check_name(name, source)
             path = control_path(name)
             if path == b"rootfs.img" and not root:
                 disk = True
@@ -165,7 +165,8 @@ def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Co
                 continue
             path = path[7:] + (b"/" if path[7:] and name.endswith(b"/") else b"")
         root = True
-        yield Root(path, member, _target(member, ROOT))
+        target = _target(member, ROOT) if member.type is EntryType.HARD_LINK else None
+        yield Root(path, member, target)
 
 
 def read_control(
@@ -205,8 +206,6 @@ def _check_name(name: bytes, source: str) -> None:
 
 def _target(member: Member, prefix: bytes) -> bytes | None:
     """Return where the target of a hard link is in the root; None where it is not in it."""
-    if member.type is not EntryType.HARD_LINK:
-        return None
     target = member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
     path = control_path(target)
     return path[len(prefix) :] if path.startswith(prefix) and b".." not in path.split(b"/") else None
@@ -232,7 +231,7 @@ def read_root(members: Iterable[Member | Shared], source: str, *, strip: int = 0
         name = member.name
         _check_name(name, source)
         path = control_path(name)
-        target = _target(member, b"")
+        target = _target(member, b"") if member.type is EntryType.HARD_LINK else None
         if strip:
             path = _stripped(path, strip)
             if not path:
@@ -266,14 +265,15 @@ def root_item(root: Root, prefix: bytes | None) -> Item:
     member = root.member
     if not isinstance(member, TarMember):
         return entry_item(root, ROOT if prefix is None else prefix)
-    name = target = uid = gid = None
-    if prefix is not None:
-        name = prefix + root.path or b"./"
-        name = None if name == member.name else name
-        target = None if member.type is not EntryType.HARD_LINK else prefix + _inside(root)
-    if root.owner is not None:
-        uid, gid = root.owner
-    return dump_member(member, name=name, target=target, uid=uid, gid=gid), member.stored_chunks()
+    content = member.stored_chunks() if member.stored else ()
+    if prefix is None and root.owner is None:
+        return dump_member(member), content
+    name = member.name if prefix is None else prefix + root.path or b"./"
+    target = None if prefix is None or member.flag != 0x31 else prefix + _inside(root)
+    uid, gid = root.owner or (None, None)
+    if name == member.name:
+        return dump_member(member, target=target, uid=uid, gid=gid), content
+    return dump_member(member, name=name, target=target, uid=uid, gid=gid), content
 
 
 def entry_item(root: Root, prefix: bytes) -> tuple[Entry, Chunks]:

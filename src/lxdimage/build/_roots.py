@@ -12,14 +12,16 @@ import attrs
 
 from lxdimage._chunks import Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
+from lxdimage._tar import BLOCK, HeaderError, checksum, parse_number
 from lxdimage._tree import TreeOptions, read_tree
 from lxdimage.archive import Entry, EntryType
 from lxdimage.build._archive_root import ArchiveRoot, RootInput
 from lxdimage.build._facts import NO_FACTS, RootFacts, directory_facts
 from lxdimage.build._options import Place, RootOptions
+from lxdimage.compression import Compression
 from lxdimage.diagnostics import Stage
 from lxdimage.errors import BuildError, UnsupportedFormatError
-from lxdimage.formats import HEAD_SIZE, QCOW2, identify
+from lxdimage.formats import HEAD_SIZE, QCOW2, FileFormat, identify
 from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD_SIZE
 from lxdimage.formats._qcow2 import check_qcow2_header
 from lxdimage.formats._seekable import spool
@@ -69,7 +71,9 @@ class DirectoryRoot:
     ) -> Iterator[tuple[Entry, Iterable[bytes]]]:
         """Yield *members*, tell how many bytes they have, and take note when there are none."""
         count = done = told = 0
-        for count, member in enumerate(members):  # noqa: B007 - the last one is looked at below
+        for count, member in enumerate(members):
+            if count == 0:
+                self._check_owner(member[0])
             done += member[0].size
             if self.progress and done - told >= 1 << 20:
                 told = done
@@ -77,6 +81,11 @@ class DirectoryRoot:
             yield member
         if count == 0:
             self.options.note(diagnose("root-empty", "there is nothing in the directory", source=self.path))
+
+    def _check_owner(self, top: Entry) -> None:
+        if top.uid != 0:
+            text = f"the top directory belongs to {top.uid}:{top.gid}, and so it does in the image"
+            self.options.note(diagnose("root-not-owned-by-root", text, source=self.path))
 
 
 @attrs.frozen
@@ -133,7 +142,7 @@ def open_root(
         (source,) = stack.enter_context(open_sources([rootfs]))
         start = source.stream.tell() if source.seekable else 0
         head, chunks = peek(source.chunks(), _HEAD)
-        found = identify(head[:HEAD_SIZE])
+        found = identify(head[:HEAD_SIZE]) or _plain_tar(head)
         if found is None or (found.compression is None and found != QCOW2):
             raise _unknown(head, found.name if found else None, source.name)
         if not source.seekable and (twice or not found.is_tar):
@@ -143,6 +152,16 @@ def open_root(
         stream_ = source.stream if source.seekable else None
         given = RootInput(source.name, found, source.size, opened, stream_)
         yield _disk(given, head, options) if found == QCOW2 else ArchiveRoot(given, options)
+
+
+def _plain_tar(head: bytes) -> FileFormat | None:
+    """Tell a tar without the magic that the daemons look for: an old one, or one that begins with a label."""
+    try:
+        claimed = parse_number(head[148:156], "checksum")
+    except HeaderError:
+        return None
+    plain = len(head) >= BLOCK and any(head[:BLOCK]) and claimed == checksum(head[:BLOCK])
+    return FileFormat("tar", Compression.NONE) if plain else None
 
 
 def _opener(source: Source, start: int, chunks: Chunks, progress: Progress | None) -> Callable[[], Chunks]:

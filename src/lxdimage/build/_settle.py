@@ -101,8 +101,9 @@ def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]
             "missing-architecture": wishes.architecture,
             "missing-creation-date": wishes.creation_date,
         }
-        if any(supplied[code] is None for code in lacking):
-            raise BuildError(*refusals)
+        unsupplied = [finding for finding in refusals if supplied[finding.code] is None]
+        if unsupplied:
+            raise BuildError(*unsupplied)
         # A document in front of it supplies what this one lacks, and it overrides all else (image format, 2.3).
         base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
         checked = check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
@@ -138,6 +139,6 @@ def _derived(
     return Metadata(
         architecture=architecture,
         creation_date=created,
-        expiry_date=wishes.expiry_date,  # type: ignore[arg-type]
+        expiry_date=wishes.expiry_date,
         properties={**derived, **wishes.properties},
     )

@@ -47,6 +47,7 @@ class ControlCheck:
 
     Attributes:
         kinds: The type of each, by its path; the last one where names repeat.
+        has_root: Whether a member below rootfs/ was seen, its own entry included.
         root_count: Members of the root file system but for its own entry; None where they were not read.
     """
 
@@ -55,6 +56,7 @@ class ControlCheck:
         self.kinds: dict[bytes, EntryType] = {}
         self._metadata_members = 0
         self._late_metadata = False
+        self.has_root = False
         self.root_count: int | None = 0
 
     def see(self, member: Member, *, decided: bool) -> None:
@@ -122,7 +124,11 @@ class ControlCheck:
                 f"'rootfs' is a {described(kind)}, expected a directory",
                 Stage.CREATE if traits.needs_root_directory else None,
             )
-        if judged.type is ImageType.CONTAINER and self.root_count == 0:
+        container = judged.type is ImageType.CONTAINER
+        if container and judged.layout is Layout.UNIFIED and not self.has_root:
+            text = "no member that is unpacked begins with 'rootfs/'"
+            yield self._report("root-missing", text, Stage.CREATE)
+        elif container and self.root_count == 0:
             stage = Stage.CREATE if traits.needs_root_content else None
             yield self._report("root-empty", "the root file system has no files", stage)
 

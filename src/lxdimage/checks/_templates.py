@@ -1,25 +1,40 @@
-"""Whether the template rules of an image can work: their files, their targets in the root, their syntax."""
+"""Whether the template rules of an image can work: their files, their targets in the root, their text."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
 
 import attrs
 
 from lxdimage.archive import Entry, EntryType
 from lxdimage.checks._control import Judged, described
+from lxdimage.checks._findings import Findings
 from lxdimage.diagnostics import Diagnostic, Stage, escape
-from lxdimage.formats import Layout
-from lxdimage.metadata import CheckedMetadata, Metadata, TemplateRule, Trigger
-from lxdimage.rules import diagnose
+from lxdimage.formats import Layout, control_path
+from lxdimage.limits import Limits
+from lxdimage.metadata import CheckedMetadata, Metadata, Trigger
+from lxdimage.rules import RULES, diagnose
+from lxdimage.targets import Target
 
 __all__ = ["TemplatesCheck"]
 
-_TRIGGERS = frozenset(trigger.value for trigger in Trigger)
 _TEMPLATES = b"templates/"
+_FIRST_START = (Trigger.CREATE, Trigger.START)
+_PLACES: tuple[tuple[str, ...], ...] = ((), ("template",), ("mode",), ("uid",), ("gid",))
+
+# Bounds on what looking at the rules of a hostile image may cost; an honest one comes nowhere near.
+_WANTED = 8 << 20  # bytes of names of root members to look out for
+_READ = 128 << 10  # bytes of templates that are looked at
+_LARGEST = 32 << 10  # bytes of one of them
+_STEPS = 20_000  # of one rendering
+_TRIED = 50  # rules
+_FINDINGS = 50  # in one template
+_HINTS = 20
 
 
 @attrs.frozen
@@ -44,71 +59,177 @@ class TemplatesCheck:
         self.files: dict[str, bytes] = {}
         self.wanted: dict[bytes, str] = {}
         self._source = source
+        self._room = _WANTED
+        self._awaited: set[str] = set()
         self._entries: dict[str, Entry] = {}
+        self._mistakes: dict[tuple[str, int], tuple[Diagnostic, ...]] = {}
 
     def expect(self, metadata: Metadata, layout: Layout) -> None:
         """Learn from metadata which members of the root matter."""
         prefix = "rootfs/" if layout is Layout.UNIFIED else ""
         for target in metadata.templates:
-            parts = posixpath.normpath(target.lstrip("/") or ".").split("/")
-            for end in range(1, len(parts) + 1):
-                path = "/".join(parts[:end])
-                name = os.fsencode(prefix + path) if path.isprintable() else b""
+            path = posixpath.normpath(target.lstrip("/") or ".")
+            while path and path not in self._awaited and self._room > 0:
+                name = os.fsencode(prefix + path)
+                self._room -= 4 * len(name)
+                self._awaited.add(path)
                 for spelled in (name, name + b"/", b"./" + name, b"./" + name + b"/"):
                     self.wanted[spelled] = path
+                path = posixpath.dirname(path)
 
     def see_target(self, name: bytes, entry: Entry) -> None:
         """Take a member whose name is wanted."""
         self._entries[self.wanted[name]] = entry
+
+    def see_link(self, name: str, entry: Entry) -> None:
+        """Take a hard link below templates/: it is the file that it repeats."""
+        repeated = os.fsdecode(control_path(os.fsencode(entry.target)).removeprefix(_TEMPLATES))
+        if repeated in self.files:
+            self.files[name] = self.files[repeated]
 
     def finish(self, judged: Judged, kinds: Mapping[bytes, EntryType]) -> Iterator[Diagnostic]:
         """Yield what one daemon makes of the rules, *kinds* being the members beside the root."""
         checked = judged.checked
         if checked is None or checked.metadata is None:
             return
-        yield from self._unused(checked.metadata, kinds)
-        if not checked.metadata.templates:
-            return
-        # The language is a third of the package, and few images have rules.
-        from lxdimage.templates._lifecycle import check_rules
+        found = Findings()
+        found.add(*self._unused(checked.metadata, kinds))
+        found.add(*self._unfit(checked, checked.metadata, judged.target, kinds))
+        if checked.metadata.templates:
+            found.add(*self._rules(judged, checked, checked.metadata))
+        yield from found.all()
 
-        for path, rule in checked.metadata.templates.items():
-            yield from self._file(path, rule, judged, kinds)
-        known = {d.span.start.line for d in checked.diagnostics if d.stage is Stage.START and d.span}
-        kind = judged.type.value if judged.type else "container"
-        rules = _Rules(checked.metadata, self.files)
-        for path, finding in check_rules(rules, kind=kind, exists=self._entries.get, target=judged.target):
-            placed = _placed(finding, ("templates", path), checked, self._source)
-            # What metadata.yaml alone tells about a rule is not said again.
-            if not (placed.span and known & set(range(placed.span.start.line, placed.span.start.line + 8))):
-                yield placed
+    # ---- files -----------------------------------------------------------------------------------------------
 
-    def _file(
-        self, path: str, rule: TemplateRule, judged: Judged, kinds: Mapping[bytes, EntryType]
+    def _unfit(
+        self, checked: CheckedMetadata, metadata: Metadata, target: Target, kinds: Mapping[bytes, EntryType]
     ) -> Iterator[Diagnostic]:
-        """Yield what is wrong with the file that a rule names; what is wrong with the name is not said twice."""
-        if rule.null or not rule.template or ".." in rule.template.split("/"):
-            return
-        if "/" in rule.template and not judged.target.traits.template_directories:
-            return
-        kind = kinds.get(_TEMPLATES + os.fsencode(posixpath.normpath(rule.template)))
-        if kind in {EntryType.FILE, EntryType.HARD_LINK}:
-            return
-        name = "templates/" + rule.template
-        if kind is None:
-            code, text = "template-missing", f"no member is called {name!r}"
-        else:
-            code, text = "template-not-regular", f"{name!r} is a {described(kind)}"
-        assert judged.checked is not None
-        stage = Stage.START if _TRIGGERS.intersection(rule.when) else None
-        finding = diagnose(code, text, stage=stage, hint=_near(rule.template, kinds))
-        yield _placed(finding, ("templates", path, "template"), judged.checked, self._source)
+        """Yield what is wrong with the files that rules name; what is wrong with a name is not said twice."""
+        hints = _HINTS
+        for path, rule in metadata.templates.items():
+            if rule.null or not _is_name(rule.template, target):
+                continue
+            kind = kinds.get(_TEMPLATES + os.fsencode(posixpath.normpath(rule.template)))
+            if kind in {EntryType.FILE, EntryType.HARD_LINK}:
+                continue
+            name = "templates/" + rule.template
+            if kind is None:
+                code, text = "template-missing", f"no member is called {name!r}"
+            else:
+                code, text = "template-not-regular", f"{name!r} is a {described(kind)}"
+            # A rule for a copied or renamed instance fails later, or never.
+            stage = Stage.START if any(map(rule.fires_on, _FIRST_START)) else None
+            hint = _near(rule.template, kinds) if hints > 0 else None
+            hints -= 1
+            finding = diagnose(code, text, stage=stage, hint=hint)
+            yield _placed(finding, ("templates", path, "template"), checked, self._source)
 
     def _unused(self, metadata: Metadata, kinds: Mapping[bytes, EntryType]) -> Iterator[Diagnostic]:
-        used = {os.fsencode(rule.template) for rule in metadata.templates.values()}
+        used = {os.fsencode(posixpath.normpath(rule.template)) for rule in metadata.templates.values()}
         for path, kind in kinds.items():
             if path.startswith(_TEMPLATES) and kind is EntryType.FILE and path[len(_TEMPLATES) :] not in used:
                 yield diagnose("template-unused", f"no rule uses {os.fsdecode(path)!r}", source=self._source)
+
+    # ---- targets and texts -----------------------------------------------------------------------------------
+
+    def _rules(self, judged: Judged, checked: CheckedMetadata, metadata: Metadata) -> Iterator[Diagnostic]:
+        """Yield what is wrong with templates, and what keeps the files of rules from being written."""
+        # The language is a third of the package, and few images have rules.
+        from lxdimage.templates import Instance, check_rules
+
+        doomed = _doomed(checked, metadata)
+        rules = {path: rule for path, rule in metadata.templates.items() if path not in doomed and rule.fires}
+        texts = self._texts(posixpath.normpath(rule.template) for rule in rules.values())
+        failing: dict[str, Diagnostic] = {}
+        instance = Instance.of(metadata, type=judged.type.value if judged.type else "container")
+        tried = _Rules(metadata.evolve(templates=dict(islice(rules.items(), _TRIED))), texts)
+        others = _Rules(metadata.evolve(templates=dict(islice(rules.items(), _TRIED, None))), {})
+        check = partial(
+            check_rules,
+            instance=instance,
+            exists=self._root_of(judged),
+            target=judged.target,
+            limits=Limits(steps=_STEPS),
+        )
+        for path, finding in chain(check(tried), check(others)):
+            if finding.source.startswith("templates/"):
+                failing.setdefault(posixpath.normpath(finding.source.removeprefix("templates/")), finding)
+            else:
+                yield _placed(finding, ("templates", path), checked, self._source)
+        for name in texts:
+            yield from self._text(name, texts[name], judged, failing.get(name))
+
+    def _text(
+        self, name: str, text: bytes, judged: Judged, failure: Diagnostic | None
+    ) -> Iterator[Diagnostic]:
+        """Yield the mistakes in a template; they are errors where it fails when an instance is first started."""
+        dialect = judged.target.traits.dialect
+        key = (name, dialect)
+        if key not in self._mistakes:
+            self._mistakes[key] = _mistakes(text, f"{self._source}:templates/{name}", dialect)
+        found = self._mistakes[key]
+        if failure is None:
+            yield from map(_unstaged, found)
+        else:
+            yield from found
+            if not any(finding.stage for finding in found):
+                yield attrs.evolve(failure, source=f"{self._source}:{failure.source}")
+
+    def _texts(self, names: Iterator[str]) -> dict[str, bytes]:
+        """Return those of the named templates that are looked at."""
+        texts: dict[str, bytes] = {}
+        room = _READ
+        for name in names:
+            text = self.files.get(name)
+            if text is not None and name not in texts and len(text) <= min(room, _LARGEST):
+                texts[name] = text
+                room -= len(text)
+        return texts
+
+    def _root_of(self, judged: Judged) -> _Root:
+        return _Root(self._entries, self._awaited, has_dev=judged.target.traits.unpacks_dev)
+
+
+class _Root:
+    """What an instance has at the targets of rules."""
+
+    def __init__(self, entries: Mapping[str, Entry], awaited: Collection[str], *, has_dev: bool) -> None:
+        self._entries = entries
+        self._awaited = awaited
+        self._has_dev = has_dev
+
+    def __call__(self, path: str) -> Entry | bool | None:
+        if not self._has_dev and path.startswith("dev/"):
+            return None
+        # What was not looked out for may be there, so nothing is said against it.
+        return self._entries.get(path) or path not in self._awaited
+
+
+def _mistakes(text: bytes, source: str, dialect: int) -> tuple[Diagnostic, ...]:
+    from lxdimage.templates import Dialect, check_template
+
+    found = check_template(text, name=source, dialect=Dialect.V6 if dialect == 6 else Dialect.V4)
+    return found[:_FINDINGS]
+
+
+def _unstaged(finding: Diagnostic) -> Diagnostic:
+    return attrs.evolve(finding, stage=None, severity=RULES[finding.code].severity)
+
+
+def _is_name(template: str, target: Target) -> bool:
+    if not template or ".." in template.split("/"):
+        return False
+    return "/" not in template or target.traits.template_directories
+
+
+def _doomed(checked: CheckedMetadata, metadata: Metadata) -> set[str]:
+    """Return the rules that cannot work as metadata.yaml alone tells, which was said."""
+    said = {found.span for found in checked.diagnostics if found.stage is Stage.START and found.span}
+    return {
+        path
+        for path in (metadata.templates if said else ())
+        if any(checked.spans.get(("templates", path, *place)) in said for place in _PLACES)
+    }
 
 
 def _near(template: str, kinds: Mapping[bytes, EntryType]) -> str | None:

@@ -22,7 +22,7 @@ from lxdimage.image import Image, arrange_files, open_image, open_members
 from lxdimage.limits import Limits
 from lxdimage.metadata import Trigger
 from lxdimage.targets import Target
-from lxdimage.templates._lifecycle import Action, Instance, RenderedFile, render_trigger
+from lxdimage.templates import Action, Instance, RenderedFile, render_trigger
 
 __all__ = ["configure", "run"]
 

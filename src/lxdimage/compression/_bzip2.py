@@ -18,6 +18,7 @@ __all__ = ["Writes", "begins_stream", "decode_bzip2", "decode_stream"]
 
 _WRITE = 5000
 _MOST_WRITES = 200
+_LEAST_INPUT = 1 << 12  # grows, so that a file of many tiny streams is not copied around for each
 
 
 class Writes:
@@ -105,9 +106,10 @@ def decode_stream(decoder: bz2.BZ2Decompressor, cursor: Cursor, start: int, writ
     Raises:
         InvalidImageError: The stream is damaged or ends too early.
     """
-    needs_input = decoder.needs_input
+    needs_input, want = decoder.needs_input, _LEAST_INPUT
     while not decoder.eof:
-        data = cursor.take_any(READ_SIZE) if needs_input else b""
+        data = cursor.take_any(want) if needs_input else b""
+        want = min(2 * want, READ_SIZE)
         room = writes.room
         try:
             output = decoder.decompress(data, room)

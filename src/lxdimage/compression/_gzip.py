@@ -88,8 +88,8 @@ def isal_engine() -> Engine | None:
     return Engine(inflater, isal_zlib.crc32, failure)
 
 
-# Below this ISA-L gains less than its import costs; and the two libraries word damage differently, so that small
-# files are told from each other by zlib whether or not ISA-L is there.
+# Below this ISA-L gains less than its import costs.  The two libraries also find damage in different places: what is
+# found in a small file does not depend on which of them is there.
 _SMALL = 1 << 16
 
 

@@ -15,7 +15,7 @@ from collections.abc import Generator
 
 import attrs
 
-from lxdimage._chunks import READ_SIZE, Chunks, Cursor
+from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, truncated, unsupported
 from lxdimage.compression._workers import Task, Workers
 from lxdimage.compression._xz_block import (
@@ -34,6 +34,7 @@ __all__ = ["MAGIC", "decode_xz"]
 MAGIC = b"\xfd7zXZ\0"
 _FOOTER_MAGIC = b"YZ"
 _KNOWN_CHECKS = frozenset({0, 1, 4, 10})
+_PADDING_AT_ONCE = 1 << 12  # little, as it is copied around for every stream of a file
 
 
 def decode_xz(cursor: Cursor, limits: Limits, threads: int) -> Chunks:
@@ -64,7 +65,7 @@ def _streams(cursor: Cursor, blocks: _Blocks) -> Chunks:
 def _another_stream(cursor: Cursor) -> bool:
     """Step over stream padding (section 2.2) and return whether anything follows."""
     start = cursor.offset
-    while data := cursor.take_any(READ_SIZE):
+    while data := cursor.take_any(_PADDING_AT_ONCE):
         if rest := data.lstrip(b"\0"):
             cursor.give_back(rest)
             break

@@ -68,7 +68,8 @@ class _Stream:
 
     def close(self) -> None:
         if self._owned:
-            self.stream.close()
+            with suppress(OSError):  # staging has flushed what is wanted
+                self.stream.close()
 
 
 _TMPFILE: int = getattr(os, "O_TMPFILE", 0)

@@ -43,6 +43,9 @@ from lxdimage.targets import Target
 
 __all__ = ["Pass"]
 
+_UNREAL = frozenset(
+    b"gV"
+)  # global and volume headers: entries for Go, which go by their names; nothing to unpack
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
@@ -164,11 +167,14 @@ class Pass:
         see, roots, wanted = unpack.see, 0, self._templates.wanted
         try:
             for member in reader:
-                see(member)
                 if reader.strict:
                     self._import(member, reader)
+                if member.flag in _UNREAL:
+                    continue
+                see(member)
                 if member.name.startswith(ROOT_PREFIXES):
                     roots += member.name not in ROOT_PREFIXES
+                    control.has_root = True
                     if wanted and member.name in wanted:
                         self._templates.see_target(member.name, member.entry)
                 else:
@@ -227,6 +233,7 @@ class Pass:
             if text is not None:
                 self._expect()
         if name.startswith(ROOT_PREFIXES):
+            self._control.has_root = True
             self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)
             if name in self._templates.wanted:
                 self._templates.see_target(name, member.entry)
@@ -265,6 +272,8 @@ class Pass:
 
             head = read_head(member.chunks(), HEAD_SIZE)
             self._report(check_qcow2_header(head, member.size, f"{self._sources[0].name}:rootfs.img"))
+        elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
+            self._templates.see_link(os.fsdecode(name[len(b"templates/") :]), member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
             limit = self._limits.template_size
             content = read_head(member.chunks(), limit + 1)

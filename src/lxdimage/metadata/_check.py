@@ -161,7 +161,7 @@ def _metadata(subject: Subject, found: list[Diagnostic]) -> Metadata | None:
     """Return the record as a value, or None and add to *found* why a daemon refuses it."""
     record = subject.record
     architecture = _architecture(subject, found)
-    if not record.creation_date and not subject.reading.is_wrong("creation_date"):
+    if not record.creation_date and not subject.is_wrong("creation_date"):
         found.append(_missing_date(subject))
     if subject.reading.refused or architecture is None or not record.creation_date:
         return None
@@ -178,7 +178,7 @@ def _architecture(subject: Subject, found: list[Diagnostic]) -> Architecture | N
     try:
         return Architecture.parse(subject.record.architecture, subject.target)
     except InvalidMetadataError as error:
-        if not subject.reading.is_wrong("architecture"):
+        if not subject.is_wrong("architecture"):
             (refusal,) = error.diagnostics
             near = None if subject.record.architecture else _near_hint(subject, "architecture")
             place = subject.place("architecture")

@@ -73,12 +73,14 @@ class Problem:
         node: The value.
         message: What is wrong, in words.
         found: What the value is, or None for a list or a map.
+        is_key: Whether it is a key of what is at *path*.
     """
 
     path: Path
     node: Node
     message: str
     found: Resolved | None = None
+    is_key: bool = False
 
 
 @attrs.frozen
@@ -199,17 +201,14 @@ class Decoder:
     def _resolve(self, node: Scalar) -> Resolved:
         return resolve(node, self._generation)
 
-    def _accepts(self, mapping: Mapping) -> bool:
-        """Note the keys that *mapping* gives twice; whether its pairs are decoded all the same."""
+    def _note_repeats(self, mapping: Mapping) -> None:
+        """Note the keys that *mapping* gives twice."""
         seen: dict[tuple[type, str], Node] = {}
-        unique = True
         for key, value in mapping.pairs:
             name = key.value if isinstance(key, Scalar) else key.name if isinstance(key, Alias) else ""
             first = seen.setdefault((type(key), name), key)
             if first is not key:
-                unique = False
                 self.notes.repeats.append(Repeat(key, first, value))
-        return unique or not self._generation.unique_keys
 
     # ── scalars and lists ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -221,7 +220,7 @@ class Decoder:
         owner = shown_path(path) if path else "the document"
         for problem in problems[before:]:
             message = f"a key of {owner} must be text, but is {_described(node, problem.found)}"
-            problems[before] = attrs.evolve(problem, message=message)
+            problems[before] = attrs.evolve(problem, message=message, is_key=True)
 
     def _string(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
         if not isinstance(node, Scalar):
@@ -237,7 +236,8 @@ class Decoder:
             case "!!binary":
                 take(str(found.value))
             case _:
-                if found.tag in _TEMPTING and not (node.tag or node.style):
+                tempting = found.tag in _TEMPTING or node.value in self._generation.switches
+                if tempting and not (node.tag or node.style):
                     self.notes.add_unquoted(Unquoted(path, node, found))
                 take(node.value)
 
@@ -309,7 +309,7 @@ class Decoder:
 
     def _named(self, mapping: Mapping, path: Path) -> Iterator[tuple[str, Pair]]:
         """Yield the pairs of *mapping* that count, with their keys as text."""
-        for pair in pairs_of(mapping, self._generation, self._aliases, self._accepts):
+        for pair in pairs_of(mapping, self._generation, self._aliases, self._note_repeats):
             names: list[str] = []
             self._value(pair.key, (), partial(self._key, path=path, take=names.append))
             if not names:

@@ -103,8 +103,8 @@ def _parse(data: bytes, generation: Generation, name: str) -> Document:
     except YAMLError as error:
         raise InvalidMetadataError(syntax_finding(error, text, name)) from None
     if root is None:
-        message = "the file contains no document"
-        raise InvalidMetadataError(diagnose("metadata-empty", message, stage=Stage.IMPORT, source=name))
+        empty = YAMLError("the file contains no document", 0, code="metadata-empty")
+        raise InvalidMetadataError(syntax_finding(empty, text, name))
     return Document(name=name, text=text, root=root, usage=parser.usage, rest=_rest(parser))
 
 

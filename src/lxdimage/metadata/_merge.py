@@ -85,7 +85,7 @@ class Pair:
 
 
 def pairs_of(
-    mapping: Mapping, generation: Generation, aliases: Aliases, accepts: Callable[[Mapping], bool]
+    mapping: Mapping, generation: Generation, aliases: Aliases, meets: Callable[[Mapping], None]
 ) -> Iterator[Pair]:
     """
     Yield the pairs of *mapping* and of what it merges.
@@ -94,9 +94,9 @@ def pairs_of(
         mapping: The mapping.
         generation: Whose order counts.
         aliases: Follows aliases.
-        accepts: Called with each mapping before its pairs; when it says no they are left out.
+        meets: Called with each mapping before its pairs.
     """
-    walk = _Walk(generation, aliases, accepts)
+    walk = _Walk(generation, aliases, meets)
     waiting = [walk.pairs(mapping)]
     while waiting:
         match next(waiting[-1], None):
@@ -114,13 +114,12 @@ class _Walk:
 
     _generation: Generation
     _aliases: Aliases
-    _accepts: Callable[[Mapping], bool]
+    _meets: Callable[[Mapping], None]
     _own: set[str] | None = attrs.field(default=None, init=False)
 
     def pairs(self, mapping: Mapping) -> Iterator[Pair | Node]:
         """Yield the pairs of *mapping*, and a node wherever the pairs of another mapping are to be inserted."""
-        if not self._accepts(mapping):
-            return
+        self._meets(mapping)
         last: Node | None = None
         for key, value in mapping.pairs:
             if not is_merge(key, self._generation):

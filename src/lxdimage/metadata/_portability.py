@@ -20,7 +20,7 @@ from lxdimage.rules import diagnose
 
 __all__ = ["differences"]
 
-_READERS = {2: "LXD and Incus 6.0", 4: "Incus"}
+_READERS = {2: "LXD and Incus 6.0", 4: "today's Incus"}
 
 
 def differences(subject: Subject) -> Iterator[Diagnostic]:
@@ -44,7 +44,7 @@ def _refused(other: Reading) -> Iterator[Diagnostic]:
     if failure := other.failure:
         yield diagnose(
             "not-portable",
-            f"{failure.message}, which {who} refuses",
+            f"{failure.message} (refused by {who})",
             source=failure.source,
             span=failure.span,
             excerpt=failure.excerpt,
@@ -59,8 +59,9 @@ def _different(subject: Subject) -> Iterator[Diagnostic]:
     for path in dict.fromkeys((*ours, *theirs)):
         here, there = ours.get(path), theirs.get(path)
         if here != there:
-            message = f"{shown_path(path)} is {_shown(here)}, and {_shown(there)} for {who}"
-            yield subject.place(*path).finding("reads-differently", message)
+            message = f"{shown_path(path)} is {_shown(here)} here, and {_shown(there)} for {who}"
+            place = subject.other.record.places.get(path) if here is None else None
+            yield (place or subject.place(*path)).finding("reads-differently", message)
 
 
 def _shown(value: object) -> str:

@@ -59,7 +59,7 @@ def problem_finding(
         code: The code, if it is not the problem's own.
         who: Which daemon refuses, if it is not the target.
     """
-    message = f"{problem.message}, which {who} refuses" if who else problem.message
+    message = f"{problem.message} (refused by {who})" if who else problem.message
     return document.place(problem.node).finding(
         code or problem_code(problem), message, stage=stage, hint=_hint(problem)
     )
@@ -68,6 +68,8 @@ def problem_finding(
 def _hint(problem: Problem) -> str | None:
     """Return how to write what was probably meant."""
     node = problem.node
+    if problem.is_key:
+        return _text_hint(problem)
     match problem.path:
         case ("creation_date" | "expiry_date",):
             return _date_hint(node)
@@ -75,8 +77,8 @@ def _hint(problem: Problem) -> str | None:
             return _flag_hint(node.value)
         case (*_, "when") if isinstance(node, Scalar):
             return f"write a list: [{node.value}]" if _PLAIN.fullmatch(node.value) else "write a list"
-        case ("properties" | "templates",):
-            return "write one 'key: value' pair a line below it, indented"
+        case () | ("properties" | "templates",) | ("templates", _, "properties"):
+            return "write 'key: value' pairs, one a line"
         case ("templates", _):
             return "write a map with 'when' and 'template'"
     return _text_hint(problem)

@@ -39,7 +39,8 @@ class Reading:
 
     def is_wrong(self, *path: str) -> bool:
         """Whether the value of that name is there, but of a type that cannot be decoded."""
-        return any(problem.path == path for notes in self.notes for problem in notes.problems)
+        problems = (problem for notes in self.notes for problem in notes.problems)
+        return any(problem.path == path and not problem.is_key for problem in problems)
 
 
 def _refused(notes: Notes, generation: Generation) -> bool:

@@ -8,7 +8,7 @@ Each rule is a function from a `Subject` to findings; `LINTS` lists them all.  T
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeAlias
@@ -21,7 +21,7 @@ from lxdimage.metadata._document import Document
 from lxdimage.metadata._model import MAX_DATE
 from lxdimage.metadata._portability import differences
 from lxdimage.metadata._problems import repeat_findings, unquoted_date_hint
-from lxdimage.metadata._show import shown, shown_path
+from lxdimage.metadata._show import listed, shown, shown_path
 from lxdimage.metadata._subject import Subject
 from lxdimage.metadata._template_rules import RULE_LINTS, duplicate_targets
 from lxdimage.targets import Target
@@ -38,9 +38,7 @@ def encoding(subject: Subject) -> Iterator[Diagnostic]:
     for document in subject.documents:
         text = document.text
         if text.marked:
-            kind = (
-                "begins with a byte order mark" if text.encoding == "utf-8" else f"is {text.encoding.upper()}"
-            )
+            kind = "begins with a byte order mark" if text.encoding == "utf-8" else "is in UTF-16"
             yield document.at(0).finding("yaml-encoding", f"the file {kind}")
 
 
@@ -60,7 +58,7 @@ def several_documents(subject: Subject) -> Iterator[Diagnostic]:
         if document.rest is None:
             continue
         if subject.reading.generation.single_document:
-            message, stage = "a second document follows, and instances do not start", Stage.START
+            message, stage = "something follows the first document, and instances do not start", Stage.START
         else:
             message, stage = "what follows the first document is not read", None
         yield document.at(document.rest, document.rest + 3).finding("several-documents", message, stage=stage)
@@ -140,7 +138,7 @@ def architecture(subject: Subject) -> Iterator[Diagnostic]:
     if others := [target.traits.title for target in Target if not _knows(target, name)]:
         if meant.value == name:
             hint = ""
-        message = f"the architecture {shown(name)} is not known to {_listed(others)}"
+        message = f"the architecture {shown(name)} is not known to {listed(others)}"
         yield place.finding("architecture-not-portable", message, hint=hint or None)
     elif name != meant.value:
         yield place.finding("architecture-alias", f"{shown(name)} is an alias of {meant.value!r}", hint=hint)
@@ -154,12 +152,8 @@ def _knows(target: Target, name: str) -> bool:
     return True
 
 
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 _FIRST_DATE = -62_167_219_200  # the year 0
+_YEAR_1990 = 631_152_000
 _DIVISORS = ((1_000, "milliseconds"), (1_000_000, "microseconds"), (1_000_000_000, "nanoseconds"))
 
 
@@ -183,9 +177,9 @@ def date_range(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _unit_hint(date: int) -> str | None:
-    """Return the date in seconds if it makes sense in another unit."""
+    """Return the date in seconds if that makes sense for another unit."""
     for divisor, unit in _DIVISORS:
-        if 0 < date // divisor <= MAX_DATE:
+        if _YEAR_1990 < date // divisor <= MAX_DATE:
             return f"write {date // divisor} if that is in {unit}; dates are in seconds"
     return None
 
@@ -214,7 +208,7 @@ def _aware(now: datetime) -> datetime:
 
 def missing_properties(subject: Subject) -> Iterator[Diagnostic]:
     """Warn of an image without properties: giving it one at import ends the daemon."""
-    if subject.record.properties is None and not subject.reading.is_wrong("properties"):
+    if subject.record.properties is None and not subject.is_wrong("properties"):
         yield subject.place("properties").finding("missing-properties", "there is no map of properties")
 
 
@@ -232,9 +226,8 @@ def unquoted_dates(subject: Subject) -> Iterator[Diagnostic]:
     """Warn of texts that are dates to YAML: the newer generation refuses them."""
     for document, unquoted in _unquoted(subject):
         if unquoted.found.tag == "!!timestamp":
-            message = (
-                f"{_what(unquoted.path)} {shown(unquoted.node.value)} is an unquoted date, refused by Incus"
-            )
+            what = f"{_what(unquoted.path)} is the unquoted date {unquoted.node.value[:40]}"
+            message = f"{what}, refused by today's Incus"
             hint = unquoted_date_hint(unquoted.node)
             yield document.place(unquoted.node).finding("unquoted-date", message, hint=hint)
 
@@ -245,8 +238,8 @@ def unquoted_values(subject: Subject) -> Iterator[Diagnostic]:
         path, node, found = unquoted.path, unquoted.node, unquoted.found
         if path[:1] != ("properties",) or len(path) != 2 or found.tag == "!!timestamp":
             continue
-        if isinstance(found.value, bool) or str(found.value) != node.value or found.tag == "!!float":
-            kind = "truth value" if found.tag == "!!bool" else "number"
+        if found.tag != "!!int" or str(found.value) != node.value:
+            kind = "number" if found.tag in {"!!int", "!!float"} else "truth value"
             message = (
                 f"{shown_path(path)} is the text {shown(node.value)} to the daemons and a {kind} to others"
             )
@@ -262,7 +255,7 @@ def _what(path: Path) -> str:
     """Return what a text at *path* is: keys have the path of what they are keys of."""
     match path:
         case () | ("properties" | "templates",) | ("templates", _) | ("templates", _, "properties"):
-            return f"the key of {shown_path(path)}" if path else "the key"
+            return f"a key of {shown_path(path)}" if path else "a key"
         case _:
             return shown_path(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["shown", "shown_path"]
+__all__ = ["listed", "shown", "shown_path"]
 
 _LONGEST = 80
 
@@ -25,6 +25,8 @@ def shown_path(path: Sequence[str]) -> str:
     match path:
         case ("properties", key):
             return f"properties[{shown(key)}]"
+        case ("templates", key, "when", number):
+            return f"templates[{shown(key)}].when[{number}]"
         case ("templates", key, *rest):
             inner = "".join(f".{name}" for name in rest[:1]) + "".join(
                 f"[{shown(name)}]" for name in rest[1:]
@@ -32,3 +34,9 @@ def shown_path(path: Sequence[str]) -> str:
             return f"templates[{shown(key)}]{inner}"
         case _:
             return ".".join(path)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return *names* as a sentence lists them."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

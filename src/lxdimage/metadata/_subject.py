@@ -53,6 +53,10 @@ class Subject:
         document = self.reading.notes[-1].document
         return Place(document, document.root.start, document.root.start + 1)
 
+    def is_wrong(self, name: str) -> bool:
+        """Whether the value of that name, or the whole document, is of a wrong type: then it is not missing."""
+        return self.reading.is_wrong() or self.reading.is_wrong(name)
+
     @functools.cached_property
     def rules(self) -> Mapping[str, TemplateRule]:
         """The template rules by target path."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.metadata._model import TemplateRule, Trigger
-from lxdimage.metadata._show import shown, shown_path
+from lxdimage.metadata._show import listed, shown, shown_path
 from lxdimage.metadata._subject import Subject
 
 __all__ = ["RULE_LINTS", "RuleLint", "duplicate_targets"]
@@ -25,6 +25,7 @@ RuleLint: TypeAlias = Callable[[Subject, str, TemplateRule], Iterator[Diagnostic
 
 _TRIGGERS = tuple(trigger.value for trigger in Trigger)
 _NAME_MAX = 255
+_OCTAL = 3  # bytes of a mode that needs no leading zero
 
 
 def _failing(
@@ -32,7 +33,7 @@ def _failing(
 ) -> Diagnostic:
     """Return the finding about a rule that fails whenever it fires."""
     triggers = [trigger for trigger in _TRIGGERS if trigger in rule.when]
-    effect = f": the rule fails on {' and '.join(triggers)}" if triggers else "; nothing triggers the rule"
+    effect = f": the rule fails on {listed(triggers)}" if triggers else "; nothing triggers the rule"
     # An instance that is copied or renamed exists already: those triggers fail later, or never.
     stage = Stage.START if {Trigger.CREATE.value, Trigger.START.value} & {*triggers} else None
     return subject.place(*path).finding(code, problem + effect, stage=stage)
@@ -78,7 +79,7 @@ def twice(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnosti
 
 def template_name(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnostic]:
     """Refuse a template name that no file below ``templates/`` can have."""
-    if rule.null:
+    if rule.null or subject.reading.is_wrong("templates", path, "template"):
         return
     name = rule.template
     place = ("templates", path, "template")
@@ -157,7 +158,7 @@ def permissions(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Dia
     if not given:
         return
     if not subject.target.traits.file_permissions:
-        message = f"{' and '.join(given)} of the rule for {shown(path)}: only Incus reads that"
+        message = f"{listed(given)} of the rule for {shown(path)}: only Incus reads that"
         yield subject.place("templates", path, given[0]).finding("permissions-ignored", message)
         return
     if rule.mode is not None:
@@ -172,10 +173,12 @@ def _mode(subject: Subject, path: str, rule: TemplateRule, text: str) -> Iterato
     mode = parse_mode(text)
     if mode is None:
         yield _failing(subject, "bad-mode", place, f"mode {shown(text)} is no number", rule)
+    elif re.fullmatch("[1-9][0-9_]+|[89]", text) and len(text) != _OCTAL:
+        message = f"mode {shown(text)} is read as a decimal number and becomes {mode & 0o777:04o}"
+        yield subject.place(*place).finding("bad-mode", message)
     elif mode & ~0o777:
-        decimal = re.fullmatch("[1-9][0-9_]*", text)
-        how = "is read as a decimal number and becomes" if decimal else "loses its upper bits and becomes"
-        yield subject.place(*place).finding("bad-mode", f"mode {shown(text)} {how} {mode & 0o777:04o}")
+        message = f"mode {shown(text)} loses its upper bits and becomes {mode & 0o777:04o}"
+        yield subject.place(*place).finding("bad-mode", message)
 
 
 def parse_mode(text: str) -> int | None:
@@ -184,7 +187,7 @@ def parse_mode(text: str) -> int | None:
 
     Three characters are taken for octal digits; all else goes by Go's prefixes (image format, section 6.4).
     """
-    digits = f"0{text}" if len(text.encode("utf-8", "surrogateescape")) == 3 else text
+    digits = f"0{text}" if len(text.encode("utf-8", "surrogateescape")) == _OCTAL else text
     if not re.fullmatch("[-+]?[0-9A-Za-z_]{1,70}", digits):
         return None
     try:

@@ -259,13 +259,6 @@ The root of a split image is a tar or a SquashFS for a container, and a qcow2 di
 In a unified image it is part of the one tar.""",
     ),
     Rule(
-        code="socket-skipped",
-        title="a socket was left out",
-        severity=Severity.INFO,
-        explanation="""\
-A tar cannot hold sockets, and a socket that was not made by the program that listens on it is of no use.""",
-    ),
-    Rule(
         code="file-changed",
         title="a file changed while it was read",
         severity=Severity.ERROR,
@@ -302,6 +295,16 @@ The owners of all files are to be mapped from the ids of this machine to those i
 Add its range to the map: `0:1000,1:100000:65536` maps the user 1000 to root and 65536 ids from 100000 to those from 1.
 Or exclude the file.""",
         hint="add the id to the map, or exclude the file",
+    ),
+    Rule(
+        code="root-not-owned-by-root",
+        title="the top directory of the root file system does not belong to root",
+        severity=Severity.WARNING,
+        explanation="""\
+In a root file system nearly everything belongs to root, the top directory first of all.
+When it belongs to somebody else, the tree was probably made by an unprivileged user, and the image has owners that mean nothing inside a container.
+Map them: `0:1000,1:100000:65536` makes the user 1000 root, and 65536 ids from 100000 those from 1.""",
+        hint="map the owners, for example '0:1000,1:100000:65536'",
     ),
     Rule(
         code="bad-id-map",

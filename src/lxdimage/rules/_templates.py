@@ -147,6 +147,25 @@ Naming the function without brackets calls it too, with no arguments.""",
         hint='write config_get("KEY", "DEFAULT")',
     ),
     Rule(
+        code="text-has-no-keys",
+        title="a key of a text is looked up",
+        severity=Severity.WARNING,
+        explanation="""\
+A name behind a dot looks up a key or field; on a text, a number or a list that is an error, not nothing.
+When the lookup is reached, the instance fails to start.
+The variables `path` and `trigger` are texts, and so is every key of an instance, its configuration and its devices.""",
+    ),
+    Rule(
+        code="ifchanged-without-else",
+        title="ifchanged has values but no else",
+        severity=Severity.WARNING,
+        explanation="""\
+With LXD and Incus 6.0, `ifchanged` with values panics when they have not changed and there is no `else` branch to take.
+The instance fails to start; a daemon that does not catch panics ends.
+An empty `else` branch is enough.""",
+        hint="add an 'else' branch, be it empty",
+    ),
+    Rule(
         code="string-addition",
         title="strings are added as numbers",
         severity=Severity.WARNING,

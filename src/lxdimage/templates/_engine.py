@@ -215,7 +215,7 @@ def _check_size(source: Source, name: str, limits: Limits) -> None:
 
 def _compile(source: Source, name: str, language: Language) -> Program:
     try:
-        document = parse(source.text, language)
+        document = parse(source, language)
         return compile_document(document, source, language.dialect, language.filters)
     except SyntaxFault as fault:
         kind = LimitExceededError if fault.code == "template-limit" else TemplateSyntaxError
@@ -239,15 +239,16 @@ def _version(dialect: Dialect, *, wrapped: bool) -> str:
     return "dev" if wrapped else "4.0.2"
 
 
-_NAMES = re.compile(r"(?:[A-Za-z0-9_]+(?:\n[A-Za-z0-9_]+)*)?")
+_NAMES = re.compile(r"[A-Za-z0-9_]+(?:\n[A-Za-z0-9_]+)*")
 
 
 def _check_names(variables: Mapping[str, Any], program: Program) -> None:
+    """Check that the engine takes the names of all variables, in one match since this runs for every rendering."""
     try:
-        fit = _NAMES.fullmatch("\n".join(variables))
+        joined = "\n".join(variables)
     except TypeError:
-        fit = None
-    if not fit:
+        joined = ""
+    if variables and not (_NAMES.fullmatch(joined) and joined.count("\n") == len(variables) - 1):
         raise UnfitValueError("a variable has no name of letters, digits and underscores")
     for name in program.exports & variables.keys():
         raise EngineError(f"context key name '{name}' clashes with macro '{name}'")

@@ -179,7 +179,8 @@ class ExpressionParser:
             case Kind.IDENTIFIER:
                 self._cursor.at += 1
                 return self._variable(token)
-        raise self._cursor.unexpected("a value", hint=_VALUE_HINTS.get(token.value))
+        hint = _VALUE_HINTS.get(token.value) or _VALUE_HINTS.get(token.value[:1])
+        raise self._cursor.unexpected("a value", hint=hint)
 
     def _number(self) -> Literal:
         token = self._cursor.expect(Kind.NUMBER)
@@ -194,7 +195,8 @@ class ExpressionParser:
     def _variable(self, token: Token) -> Lookup:
         """``IDENT { "." ( IDENT | NUMBER ) | "(" arguments ")" } [ "[" expression "]" ]``."""
         parts: list[Part] = []
-        name, arguments = token, None
+        name = token
+        arguments: list[Expression] | None = None
         while True:
             if bracket := self._cursor.take(Kind.SYMBOL, "("):
                 # Two argument lists on one name are joined.
@@ -234,10 +236,11 @@ class ExpressionParser:
 
 
 _VALUE_HINTS = {
-    "-": "a sign may stand only at the start of an expression: write x - 1 or (-1)",
-    "not": "'not' binds tighter than 'in' and may stand only at the start: write not (a in b)",
-    "|": "a filter applies to one value, not to an expression in brackets",
-    "'": "close the string",
+    "-": "a sign may stand only at the start of an expression or bracket: write (-1)",
+    "+": "a sign may stand only at the start of an expression or bracket",
+    "not": "'not' may stand only at the start of an expression or bracket: write (not a)",
+    "[": "there are no lists: a text can be split, as in 'a,b'|split:','",
+    "{": "there are no dictionaries",
 }
 
 

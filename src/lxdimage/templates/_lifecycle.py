@@ -1,5 +1,5 @@
 """
-What LXD and Incus do around the engine: which rules fire, where their files go, and what a template sees.
+What LXD and Incus do around the engine: which rules fire, and what becomes of their files.
 
 Everything here is pure: values in, values out (image format, section 6).
 """
@@ -7,29 +7,28 @@ Everything here is pure: values in, values out (image format, section 6).
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from random import Random
-from types import MappingProxyType
 from typing import NoReturn, Protocol
 
 import attrs
 
-from lxdimage.archive import Entry, EntryType
+from lxdimage.archive import Entry
 from lxdimage.diagnostics import Diagnostic, Stage
-from lxdimage.errors import TemplateError, TemplateRenderError
+from lxdimage.errors import LimitExceededError, TemplateError, TemplateRenderError
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata, TemplateRule, Trigger
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
-from lxdimage.templates._context import lxd_context
-from lxdimage.templates._engine import Template
-from lxdimage.templates._meter import Dialect
+from lxdimage.templates._instance import Instance, TemplateContext, render_template
+from lxdimage.templates._permissions import UNCHANGED, BadPermissionError, Permissions, new_permissions
+from lxdimage.templates._places import Exists, OutsideError, Place, find_place
 
 __all__ = [
     "Action",
+    "Exists",
     "Instance",
     "RenderedFile",
     "TemplateContext",
@@ -37,134 +36,10 @@ __all__ = [
     "render_start",
     "render_template",
     "render_trigger",
+    "settle",
 ]
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-_DIALECTS = {4: Dialect.V4, 6: Dialect.V6}
-_VIRTUAL_MACHINE = "virtual-machine"
-
-
-def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(mapping))
-
-
-def _devices(mapping: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    return MappingProxyType({name: _texts(device) for name, device in mapping.items()})
-
-
-def _plain(value: object) -> str:
-    return str(value.value) if isinstance(value, Enum) else str(value)
-
-
-@attrs.frozen(kw_only=True)
-class Instance:
-    """
-    The instance that templates are rendered for.
-
-    Attributes:
-        name: Its name.
-        architecture: Canonical name of its architecture.
-        type: ``container`` or ``virtual-machine``.
-        privileged: Whether it is a privileged container.
-        ephemeral: Whether it vanishes when it stops.
-        config: Its expanded configuration, profiles merged, ``image.*`` and ``user.*`` included.
-        devices: Its expanded devices, each a map of strings.
-    """
-
-    name: str = "instance"
-    architecture: str = attrs.field(default="x86_64", converter=_plain)
-    type: str = attrs.field(default="container", converter=_plain)
-    privileged: bool = False
-    ephemeral: bool = False
-    config: Mapping[str, str] = attrs.field(default=_NOTHING, converter=_texts)
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, converter=_devices)
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The map that templates know as ``instance`` and ``container``."""
-        found = {
-            "name": self.name,
-            "type": self.type,
-            "architecture": self.architecture,
-            "ephemeral": str(self.ephemeral).lower(),
-        }
-        if self.type != _VIRTUAL_MACHINE:
-            found["privileged"] = str(self.privileged).lower()
-        return found
-
-
-@attrs.frozen(kw_only=True)
-class TemplateContext:
-    """
-    The variables of one template.
-
-    Attributes:
-        trigger: What made it run.
-        path: The target path as the rule spells it.
-        instance: The variable of that name, a map of strings.
-        config: The expanded configuration.
-        devices: The expanded devices.
-        properties: The rule's own properties.
-        container: The variable of that name; the same as *instance* unless given.
-    """
-
-    trigger: str = attrs.field(default="create", converter=_plain)
-    path: str = "/etc/hostname"
-    instance: Mapping[str, str] = _NOTHING
-    config: Mapping[str, str] = _NOTHING
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-    properties: Mapping[str, str] = _NOTHING
-    container: Mapping[str, str] | None = None
-
-
-def render_template(
-    source: str | bytes,
-    context: TemplateContext,
-    *,
-    name: str = "<template>",
-    target: Target = Target.LXD,
-    limits: Limits | None = None,
-    clock: Callable[[], datetime] | None = None,
-    random: Random | None = None,
-) -> bytes:
-    """
-    Return what a daemon makes of one template.
-
-    Args:
-        source: The template file's text; bytes need not be UTF-8.
-        context: The variables.
-        name: What findings call the template.
-        target: The daemon.
-        limits: Bounds on what the template may use.
-        clock: Returns the time for ``now``; the local time unless given.
-        random: The source of chance; one with a fixed seed unless given.
-
-    Returns:
-        The content of the file.
-
-    Raises:
-        TemplateSyntaxError: When the template does not parse, or uses a tag that is banned.
-        TemplateRenderError: When it fails.
-        LimitExceededError: When it would use more than the limits allow.
-    """
-    template = Template.parse(
-        source,
-        name=name,
-        dialect=_DIALECTS[target.traits.dialect],
-        autoescape=False,
-        wrapped=True,
-        limits=limits or Limits(),
-    )
-    variables = lxd_context(
-        trigger=context.trigger,
-        path=context.path,
-        instance=context.instance,
-        config=context.config,
-        devices=context.devices,
-        properties=context.properties,
-        container=context.container,
-    )
-    return template.render(variables, clock=clock, random=random)
+_FIRST_START = (Trigger.CREATE, Trigger.START)
 
 
 class Action(Enum):
@@ -189,6 +64,7 @@ class RenderedFile:
         rule: The target path as metadata.yaml spells it: the key of the rule.
         trigger: What made the rule fire.
         action: What happens to the target.
+        leads_to: The file that is written instead, where *path* leads along symbolic links.
     """
 
     path: str
@@ -199,6 +75,7 @@ class RenderedFile:
     rule: str
     trigger: Trigger
     action: Action
+    leads_to: str | None = None
 
 
 class _HasTemplates(Protocol):
@@ -209,10 +86,6 @@ class _HasTemplates(Protocol):
 
     @property
     def templates(self) -> Mapping[str, bytes]: ...
-
-
-Exists = Callable[[str], "Entry | bool | None"]
-"""Tells what the instance has at a path without leading slash: the entry, or only whether there is something."""
 
 
 def _nothing_exists(_path: str) -> bool:
@@ -240,7 +113,8 @@ def render_trigger(
         image: An image, or whatever has ``metadata`` and ``templates`` as one.
         trigger: ``create``, ``copy``, ``start`` or ``rename``.
         instance: The instance.
-        exists: What the instance has at a path before.
+        exists: Tells what the instance has at a path before, without leading slash: the `Entry`, so that symbolic
+            links are followed, or only whether there is something.
         target: The daemon.
         limits: Bounds on what a template may use.
         clock: Returns the time for ``now``; the local time unless given.
@@ -251,21 +125,12 @@ def render_trigger(
 
     Raises:
         TemplateError: When a rule would make the instance fail to start: the template does not parse or fails, its
-            file is missing, the target lies outside the root, or the rule is null.
+            file is missing, the target cannot be written, or the rule is null.
         LimitExceededError: When a template would use more than the limits allow.
+        ValueError: When there is no such trigger.
     """
-    wanted = Trigger(trigger)
-    rules = image.metadata.templates
-    for path, rule in rules.items():
-        if rule.null:
-            _fail(
-                "rule-fails",
-                f"the rule for {path!r} is null, and every start ends in an error without a reason",
-            )
-    run = _Run(image, instance, exists, target, limits or Limits(), clock, random)
-    for path in sorted(rules):
-        if wanted.value in rules[path].when:
-            yield run.rule(path, rules[path], wanted)
+    run = _Run(image, instance, _Root(exists), target, limits or Limits(), clock, random)
+    yield from run.all(Trigger(trigger))
 
 
 def render_start(
@@ -282,14 +147,14 @@ def render_start(
     """
     Yield the files that the next start of an instance writes, in order.
 
-    First the rules of the trigger that is recorded run, then those of ``start``: so a file may come twice, and the
-    second counts.
+    First the rules of the trigger that is recorded run, then those of ``start``: so a file may come twice, and
+    `settle` tells what remains.
 
     Args:
         image: As for `render_trigger`.
         instance: The instance.
         recorded: The trigger that waits: ``create`` for a new instance, ``copy`` or ``rename``, None for none.
-        exists: What the instance has at a path before.
+        exists: What the instance has before, as for `render_trigger`.
         target: The daemon.
         limits: Bounds on what a template may use.
         clock: Returns the time for ``now``; the local time unless given.
@@ -301,116 +166,179 @@ def render_start(
     Raises:
         TemplateError: As `render_trigger` does.
         LimitExceededError: When a template would use more than the limits allow.
+        ValueError: When there is no such trigger.
     """
-    written: set[str] = set()
+    run = _Run(image, instance, _Root(exists), target, limits or Limits(), clock, random)
+    if recorded is not None:
+        yield from run.all(Trigger(recorded))
+    yield from run.all(Trigger.START)
 
-    def now_exists(path: str) -> Entry | bool | None:
-        return exists(path) or path in written
 
-    for trigger in ([] if recorded is None else [Trigger(recorded)]) + [Trigger.START]:
-        for file in render_trigger(
-            image,
-            trigger,
-            instance,
-            exists=now_exists,
-            target=target,
-            limits=limits,
-            clock=clock,
-            random=random,
-        ):
-            written.add(file.path)
-            yield file
+def settle(files: Iterable[RenderedFile]) -> Mapping[str, RenderedFile]:
+    """
+    Return what remains of files that are written one after the other, by path.
+
+    Where two rules write one file, the content is the second's and mode and owner are those with which the first
+    created it.
+    """
+    remaining: dict[str, RenderedFile] = {}
+    for file in files:
+        written = file.leads_to or file.path
+        before = remaining.get(written)
+        if before is None or file.action is Action.CREATE:
+            remaining[written] = file
+        elif file.action is Action.OVERWRITE:
+            remaining[written] = attrs.evolve(
+                file, mode=before.mode, uid=before.uid, gid=before.gid, action=_both(before.action)
+            )
+    return {file.path: file for file in remaining.values()}
+
+
+def _both(before: Action) -> Action:
+    return Action.CREATE if before is Action.CREATE else Action.OVERWRITE
 
 
 def check_rules(
     image: _HasTemplates,
+    instance: Instance,
     *,
-    kind: str = "container",
     exists: Exists = _nothing_exists,
     target: Target = Target.LXD,
+    limits: Limits | None = None,
 ) -> Iterator[tuple[str, Diagnostic]]:
     """
-    Yield what makes instances of an image fail to start, beside what is wrong with metadata.yaml or a template itself.
+    Yield what keeps the files of rules from being written, each rule tried by itself.
+
+    A rule that fires at the first start of an instance is tried as it is there, so what is found makes that start
+    fail.  Of a rule that fires later, only the target is looked at.
 
     Args:
-        image: As for `render_trigger`.
-        kind: What the image makes: ``container`` or ``virtual-machine``.
-        exists: What its root has at a path.
+        image: As for `render_trigger`; a template file that it lacks is not missed.
+        instance: The instance.
+        exists: What the image's root has, as for `render_trigger`.
         target: The daemon.
+        limits: Bounds on what a template may use; one that would use more is passed over.
 
     Yields:
-        The key of a rule, and a finding at `Stage.START`.
+        The key of a rule, and a finding.
     """
-    run = _Run(image, Instance(type=kind), exists, target, Limits(), None, None)
-    triggers = {trigger.value for trigger in Trigger}
     for path, rule in image.metadata.templates.items():
-        if rule.null or triggers.isdisjoint(rule.when):
+        run = _Run(image, instance, _Root(exists), target, limits or Limits(), None, None)
+        now = next((trigger for trigger in _FIRST_START if rule.fires_on(trigger)), None)
+        if rule.null or not rule.fires:
             continue
         try:
-            run.check(path, rule)
-        except TemplateRenderError as error:
-            yield path, error.diagnostics[0]
+            if now and posixpath.normpath(rule.template) in image.templates:
+                run.write(path, rule, now)
+            elif not instance.is_virtual_machine:
+                run.look(path, rule)
+        except LimitExceededError:
+            continue
+        except TemplateError as error:
+            stage = Stage.START if now else None
+            yield from ((path, attrs.evolve(found, stage=stage)) for found in error.diagnostics)
+
+
+class _Root:
+    """What an instance has, and what was written meanwhile."""
+
+    def __init__(self, exists: Exists) -> None:
+        self._before = exists
+        self._written: set[str] = set()
+
+    def __call__(self, path: str) -> Entry | bool | None:
+        return self._before(path) or path in self._written
+
+    def write(self, path: str) -> None:
+        """Note that a file is there, and so are the directories above it."""
+        self._written.add(path)
+        while path := posixpath.dirname(path):
+            self._written.add(path)
 
 
 @attrs.frozen
 class _Run:
-    """One trigger for one instance."""
+    """Rules on their way, for one instance."""
 
     image: _HasTemplates
     instance: Instance
-    exists: Exists
+    root: _Root
     target: Target
     limits: Limits
     clock: Callable[[], datetime] | None
     random: Random | None
 
-    def check(self, path: str, rule: TemplateRule) -> None:
-        """Refuse a target that cannot be written, and permissions that cannot be read."""
-        if self.instance.type == _VIRTUAL_MACHINE:
-            return
-        found = self.exists(self._place(path))
-        if isinstance(found, Entry) and found.type is EntryType.DIRECTORY:
-            _fail("rule-fails", f"the target {path!r} is a directory")
-        if not found:
-            self._permissions(path, rule)
+    def all(self, trigger: Trigger) -> Iterator[RenderedFile]:
+        """Yield what the rules for *trigger* write."""
+        rules = self.image.metadata.templates
+        for path, rule in rules.items():
+            if rule.null:
+                _fail("null-template-rule", f"the rule for {path!r} is null: no instance starts")
+        for path in sorted(rules):
+            if rules[path].fires_on(trigger):
+                yield self.write(path, rules[path], trigger)
 
-    def rule(self, path: str, rule: TemplateRule, trigger: Trigger) -> RenderedFile:
+    def write(self, path: str, rule: TemplateRule, trigger: Trigger) -> RenderedFile:
         """Return what one rule writes."""
         source = self._source(path, rule)
-        if self.instance.type == _VIRTUAL_MACHINE:
+        if self.instance.is_virtual_machine:
+            return self._config_drive(source, path, rule, trigger)
+        place = self.look(path, rule)
+        action, permissions, content = Action.KEEP, UNCHANGED, b""
+        if not (place.exists and rule.create_only):
+            action = Action.OVERWRITE if place.exists else Action.CREATE
+            permissions = UNCHANGED if place.exists else self._permissions(path, rule)
             content = self._render(source, path, rule, trigger)
-            place = f"files/{rule.template}.out"
-            return RenderedFile(
-                path=place,
-                content=content,
-                mode=0o644,
-                uid=0,
-                gid=0,
-                rule=path,
-                trigger=trigger,
-                action=Action.CREATE,
-            )
-        self.check(path, rule)
-        place = self._place(path)
-        found = self.exists(place)
-        if found and rule.create_only:
-            return self._file(place, b"", path, rule, trigger, Action.KEEP)
-        content = self._render(source, path, rule, trigger)
-        return self._file(place, content, path, rule, trigger, Action.OVERWRITE if found else Action.CREATE)
-
-    def _file(
-        self, place: str, content: bytes, path: str, rule: TemplateRule, trigger: Trigger, action: Action
-    ) -> RenderedFile:
-        mode, uid, gid = self._permissions(path, rule) if action is Action.CREATE else (None, None, None)
+            self.root.write(place.file)
         return RenderedFile(
-            path=place,
+            path=place.path,
             content=content,
-            mode=mode,
-            uid=uid,
-            gid=gid,
+            mode=permissions.mode,
+            uid=permissions.uid,
+            gid=permissions.gid,
             rule=path,
             trigger=trigger,
             action=action,
+            leads_to=None if place.file == place.path else place.file,
+        )
+
+    def look(self, path: str, rule: TemplateRule) -> Place:
+        """
+        Return where a rule writes.
+
+        Raises:
+            TemplateRenderError: It cannot.
+        """
+        try:
+            place = find_place(path, self.root, self.target.traits)
+        except OutsideError as error:
+            _fail("rule-fails", f"the target {path!r} {error}")
+        if place.problem and not (place.exists and rule.create_only):
+            _fail("rule-fails", f"the target {path!r} {place.problem}")
+        return place
+
+    def _permissions(self, path: str, rule: TemplateRule) -> Permissions:
+        try:
+            return new_permissions(rule, honoured=self.target.traits.file_permissions)
+        except BadPermissionError as error:
+            _fail("rule-fails", f"the rule for {path!r} has {error}")
+
+    def _config_drive(self, source: bytes, path: str, rule: TemplateRule, trigger: Trigger) -> RenderedFile:
+        """Return what the agent of a virtual machine finds (image format, section 6.9)."""
+        name = posixpath.normpath(rule.template)
+        if "/" in name:
+            _fail(
+                "rule-fails", f"the rule for {path!r} names {name!r}, and the config drive has no directories"
+            )
+        return RenderedFile(
+            path=f"files/{name}.out",
+            content=self._render(source, path, rule, trigger),
+            mode=0o644,
+            uid=0,
+            gid=0,
+            rule=path,
+            trigger=trigger,
+            action=Action.CREATE,
         )
 
     def _render(self, source: bytes, path: str, rule: TemplateRule, trigger: Trigger) -> bytes:
@@ -437,82 +365,24 @@ class _Run:
             raise type(error)(*staged) from error
 
     def _source(self, path: str, rule: TemplateRule) -> bytes:
-        """Return the template file that a rule names; a name is refused where the target refuses it."""
+        """Return the template file that a rule names; it must be there even where nothing will be written."""
         name = rule.template
-        parts = name.split("/")
         nested = self.target.traits.template_directories
-        if name in {"", "."} or ".." in parts or name.startswith("/") or (len(parts) > 1 and not nested):
-            _fail(
-                "rule-fails",
-                f"the rule for {path!r} names the template {name!r}, which no file below templates/ can be",
-            )
-        content = self.image.templates.get(posixpath.normpath(name))
+        plain = posixpath.normpath(name) if name else "."
+        if (
+            plain == "."
+            or plain.split("/")[0] in {"", ".."}
+            or name.endswith("/")
+            or ("/" in name and not nested)
+        ):
+            text = f"the rule for {path!r} names the template {name!r}, which no file below templates/ can be"
+            _fail("template-outside", text)
+        content = self.image.templates.get(plain)
         if content is None:
-            _fail(
-                "rule-fails", f"the rule for {path!r} names the template {name!r}, and there is no such file"
-            )
+            text = f"the rule for {path!r} names the template {name!r}, and there is no such file"
+            _fail("template-missing", text)
         return content
-
-    def _place(self, path: str) -> str:
-        """Return the target below the root, without leading slashes and dots."""
-        relative = path.lstrip("/")
-        place = posixpath.normpath(relative) if relative else "."
-        if place == ".." or place.startswith("../"):
-            _fail("rule-fails", f"the target {path!r} lies outside the root file system")
-        if place == ".":
-            _fail("rule-fails", f"the target {path!r} is the root directory itself")
-        parts = place.split("/")
-        for end in range(1, len(parts) + 1):
-            self._check_step(path, parts[:end], last=end == len(parts))
-        return place
-
-    def _check_step(self, path: str, parts: Sequence[str], *, last: bool) -> None:
-        """Refuse to go through a file, or along a symbolic link that leads out of the root."""
-        found = self.exists("/".join(parts))
-        if not isinstance(found, Entry):
-            return
-        if found.type is EntryType.FILE and not last:
-            _fail("rule-fails", f"the target {path!r} lies below {'/'.join(parts)!r}, a regular file")
-        if found.type is EntryType.SYMLINK:
-            leads = posixpath.normpath(posixpath.join(*parts[:-1], found.target))
-            if leads.startswith(("/", "../")) or leads == "..":
-                text = f"the target {path!r} leads along the symbolic link {'/'.join(parts)!r} to {found.target!r}"
-                _fail("rule-fails", f"{text}, out of the root file system")
-
-    def _permissions(self, path: str, rule: TemplateRule) -> tuple[int, int, int]:
-        if not self.target.traits.file_permissions:
-            return 0o644, 0, 0
-        mode = 0o644 if not rule.mode else _mode(path, rule.mode)
-        return mode, _owner(path, "uid", rule.uid), _owner(path, "gid", rule.gid)
 
 
 def _fail(code: str, message: str) -> NoReturn:
     raise TemplateRenderError(diagnose(code, message, stage=Stage.START, source="metadata.yaml"))
-
-
-_BASES: Sequence[tuple[re.Pattern[str], int]] = (
-    (re.compile(r"[+-]?0[xX](_?[0-9a-fA-F])+"), 16),
-    (re.compile(r"[+-]?0[bB](_?[01])+"), 2),
-    (re.compile(r"[+-]?0[oO](_?[0-7])+"), 8),
-    (re.compile(r"[+-]?0(_?[0-7])*"), 8),
-    (re.compile(r"[+-]?[1-9](_?[0-9])*"), 10),
-)
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,19}")
-
-
-def _mode(path: str, text: str) -> int:
-    """Return the mode as Incus reads it: three digits are octal, all else goes by Go's prefixes."""
-    number = "0" + text if len(text) == 3 else text
-    for pattern, base in _BASES:
-        if pattern.fullmatch(number) and len(number) < 30:
-            digits = number.replace("_", "")
-            return int(re.sub("(?i)0[xbo]", "", digits, count=1), base) & 0o777
-    _fail("rule-fails", f"the rule for {path!r} has the mode {text!r}, which is no number")
-
-
-def _owner(path: str, name: str, text: str | None) -> int:
-    if not text:
-        return 0
-    if not _DECIMAL.fullmatch(text):
-        _fail("rule-fails", f"the rule for {path!r} has the {name} {text!r}, which is no decimal number")
-    return int(text)

@@ -114,7 +114,7 @@ def check_template(
         dialect=dialect, filters=filters, banned=frozenset(banned), nesting=limits.nesting + wrapped
     )
     try:
-        document = parse(text.text, language)
+        document = parse(text, language)
     except SyntaxFault as fault:
         found = Found(fault.code, fault.message, fault.offset, fault.length, fault.hint)
         return (_diagnostic(found, text, name, None if fault.code == "template-limit" else stage),)
@@ -153,7 +153,8 @@ def _at(
 def _shown(expression: syntax.Expression) -> str:
     match expression:
         case syntax.Lookup():
-            return expression.path
+            called = any(part.arguments is not None for part in expression.parts)
+            return expression.path + ("(...)" if called else "")
         case syntax.Literal(value=bool(value)):
             return str(value).lower()
         case syntax.Literal(value=value):
@@ -229,7 +230,7 @@ def _field_of_text(visit: Visit, facts: Facts) -> Iterator[Found]:
     if len(node.parts) > depth and isinstance(node.parts[depth].name, str):
         what = ".".join(str(part.name) for part in node.parts[:depth])
         message = f"{what!r} is a text and has no {node.parts[depth].name!r}, which is an error"
-        yield _at("template-error", message, node, fails=True)
+        yield _at("text-has-no-keys", message, node, fails=True)
 
 
 def _names(lookup: syntax.Lookup, index: int) -> str | int | None:
@@ -250,6 +251,9 @@ def _never_equal(visit: Visit, facts: Facts) -> Iterator[Found]:
                 yield from _never_in(left, right, facts)
 
 
+_TRIGGER_HINT = "write trigger|lower == 'create', or trigger in 'create copy'"
+
+
 def _unequal(
     left: syntax.Expression, right: syntax.Expression, operator: Token, facts: Facts
 ) -> Iterator[Found]:
@@ -260,7 +264,7 @@ def _unequal(
     verdict = "always true" if operator.value in {"!=", "<>", "ifnotequal"} else "always false"
     if Static.TRIGGER in kinds:
         message = f"the comparison is {verdict}: 'trigger' has a type of its own and equals no other text"
-        hint = "compare trigger|lower, or write trigger in 'create copy'"
+        hint = _TRIGGER_HINT
     else:
         first, second = (kind.value for kind in kinds if kind)
         message = f"the comparison is {verdict}: {_shown(left)} is {first} and {_shown(right)} is {second}"
@@ -276,9 +280,7 @@ def _never_in(left: syntax.Expression, right: syntax.Expression, facts: Facts) -
         message = (
             "the comparison is always false: 'trigger' has a type of its own and equals no element or key"
         )
-        yield _at(
-            "comparison-never-equal", message, left, hint="write trigger in 'create copy', or trigger|lower"
-        )
+        yield _at("comparison-never-equal", message, left, hint=_TRIGGER_HINT)
 
 
 def _always_true(visit: Visit, facts: Facts) -> Iterator[Found]:
@@ -345,7 +347,7 @@ def _map_order(visit: Visit, facts: Facts) -> Iterator[Found]:
 _LISTS = frozenset({"Sorted", "Reversed"})
 
 
-def _not_reproducible(visit: Visit, facts: Facts) -> Iterator[Found]:
+def _not_reproducible(visit: Visit, _facts: Facts) -> Iterator[Found]:
     match visit.node:
         case syntax.Now(token=token, fake=False):
             yield _at("not-reproducible", "'now' depends on the clock", token)
@@ -375,7 +377,7 @@ def _unchanged_panic(visit: Visit, facts: Facts) -> Iterator[Found]:
         and facts.dialect is Dialect.V4
     ):
         message = "'ifchanged' with values and without 'else' panics as soon as nothing has changed"
-        yield _at("template-panic", message, node.token, hint="add an 'else' branch, an empty one too")
+        yield _at("ifchanged-without-else", message, node.token)
 
 
 Check = Callable[[Visit, Facts], Iterator[Found]]

@@ -75,7 +75,8 @@ def _turns(rt: Rendering, value: Value, site: ForSite) -> tuple[int, Turns]:
     match value:
         case GoMap():
             keys = _keys(rt, value, site)
-            return len(keys), ((at, key, (value[key],)) for at, key in enumerate(keys))
+            # A method may take keys away while the loop runs; what is gone is nil.
+            return len(keys), ((at, key, (value.get(key),)) for at, key in enumerate(keys))
         case GoList():
             return len(value), ((at, item, None) for at, item in enumerate(_items(rt, value, site)))
         case str():

@@ -279,7 +279,9 @@ class Expressions:
 
     def _filter_site(self, use: syntax.FilterUse) -> FilterSite:
         hands_on = _HANDING_ON.get(use.name, HandsOn.NOTHING)
-        return FilterSite(use.token, self._filters[use.name], sender(use.name), hands_on)
+        return FilterSite(
+            use.token, self._filters[use.name], sender(use.name), hands_on, use.name == "stringformat"
+        )
 
     # -- lookups
 

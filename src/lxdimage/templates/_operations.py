@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lxdimage.templates._filters import FILTERS
+from lxdimage.templates._go import Kind, Operand
 from lxdimage.templates._lookups import evaluate, get
 from lxdimage.templates._meter import Trouble
 from lxdimage.templates._operators import minus, negate
@@ -19,11 +20,11 @@ from lxdimage.templates._values import (
     EngineError,
     FilterError,
     GoList,
-    Live,
     NamedString,
     NilPointer,
     SafeString,
     Value,
+    deref,
     text,
     truth,
 )
@@ -131,10 +132,8 @@ def signed(rt: Rendering, value: Value, index: int) -> Value:
 
 def outside(value: Value) -> Value:
     """Return *value* as filters see it."""
-    kind = type(value)
-    if kind is Live:
-        return outside(value.value)
-    return None if kind is NilPointer else value
+    value = deref(value)
+    return None if type(value) is NilPointer else value
 
 
 def apply_filter(rt: Rendering, value: Value, parameter: Value, index: int) -> Value:
@@ -144,6 +143,8 @@ def apply_filter(rt: Rendering, value: Value, parameter: Value, index: int) -> V
 
 def _filter(rt: Rendering, value: Value, parameter: Value, site: FilterSite) -> Value:
     seen, given = outside(value), outside(parameter)
+    if seen is None and site.typed and value is not None:
+        seen = _nil_pointer(deref(value))
     try:
         rt.meter.step()
         _charge(rt, seen)
@@ -156,6 +157,11 @@ def _filter(rt: Rendering, value: Value, parameter: Value, site: FilterSite) -> 
     if seen is value and given is parameter:
         return result
     return _handed_on(site, result, value, parameter)
+
+
+def _nil_pointer(value: NilPointer) -> Operand:
+    """Return a nil pointer as ``stringformat`` prints it: with its type."""
+    return Operand(kind=Kind.NIL_POINTER, type=value.type_name)
 
 
 def _handed_on(site: FilterSite, result: Value, value: Value, parameter: Value) -> Value:

@@ -15,6 +15,7 @@ from lxdimage.templates._cursor import Cursor, describe
 from lxdimage.templates._expressions import ExpressionParser, Nesting, near
 from lxdimage.templates._lexer import Kind, SyntaxFault, Token, tokenize
 from lxdimage.templates._meter import Dialect
+from lxdimage.templates._source import Source
 from lxdimage.templates._tags import LOADERS, MEMBERS, TAGS, Ending, Tag
 from lxdimage.templates._values import Filter
 
@@ -31,6 +32,24 @@ _FOREIGN = {
     "verbatim": "it must be written exactly '{% verbatim %}', and not directly after another one",
     "unless": "write 'if not'",
 }
+
+
+# What people write behind a value, from other languages.
+_MISPLACED = {
+    "(": "a filter's argument follows a colon: |default:5",
+    "=": "equality is written '=='",
+    "[": "keys are looked up with dots, those with dots in their names by config_get",
+    "if": "there is no inline 'if': use the tag",
+    "is": "there is no 'is': compare with '=='",
+    "not": "write not (a in b)",
+    "|": "a filter applies to one value, not to brackets",
+    "~": "write the parts one after the other",
+}
+
+
+def _misplaced(token: Token | None) -> str | None:
+    """Return a hint for *token* behind a value."""
+    return None if token is None else _MISPLACED.get(token.value) or _MISPLACED.get(token.value[:1])
 
 
 @attrs.frozen(kw_only=True)
@@ -51,24 +70,39 @@ class Language:
     nesting: int
 
 
-def parse(text: str, language: Language) -> syntax.Document:
+def parse(source: Source, language: Language) -> syntax.Document:
     """
-    Return the syntax tree of *text*.
+    Return the syntax tree of a template.
 
     Raises:
         SyntaxFault: When it does not parse.
     """
-    tokens = tokenize(text, brackets=language.dialect is Dialect.V6)
-    return _Parser(tokens, len(text), language).document()
+    try:
+        tokens = tokenize(source.text, brackets=language.dialect is Dialect.V6)
+        return _Parser(tokens, source, language).document()
+    except SyntaxFault as fault:
+        if not source.wrapped or fault.offset < source.end:
+            raise
+        raise _cut_short(source, fault) from None
+
+
+def _cut_short(source: Source, fault: SyntaxFault) -> SyntaxFault:
+    """Say in terms of the template what went wrong in the tag that the daemons put behind it."""
+    at = max(source.start, source.end - 1)
+    if source.inner.endswith("{"):
+        message = "the template ends in '{', which joins the tag that the daemons put behind it"
+        return SyntaxFault(message, at, hint="end the template with a newline", code=fault.code)
+    return SyntaxFault("the template ends inside a tag", at, hint="close the tag", code=fault.code)
 
 
 class _Parser:
     """The state of one pass over the tokens of a template."""
 
-    def __init__(self, tokens: list[Token], length: int, language: Language) -> None:
+    def __init__(self, tokens: list[Token], source: Source, language: Language) -> None:
         self.blocks: set[str] = set()
         self.exports: set[str] = set()
-        self._cursor = Cursor(tokens, 0, len(tokens), length)
+        self._cursor = Cursor(tokens, 0, len(tokens), len(source.text))
+        self._source = source
         self._language = language
         self._nesting = Nesting(language.nesting)
         self._open: list[Token] = []
@@ -158,7 +192,10 @@ class _Parser:
     def _show(self, token: Token) -> syntax.Show:
         self._cursor.at += 1
         expression = self.expressions(self._cursor).expression()
-        self._cursor.expect(Kind.SYMBOL, "}}", what="an operator, a filter or '}}'")
+        if not self._cursor.take(Kind.SYMBOL, "}}"):
+            raise self._cursor.unexpected(
+                "an operator, a filter or '}}'", hint=_misplaced(self._cursor.current)
+            )
         return syntax.Show(token, expression)
 
     def _tag(self) -> syntax.Statement:
@@ -180,7 +217,12 @@ class _Parser:
             )
 
     def _unknown(self, name: Token) -> SyntaxFault:
-        opened = self._open[-1].value if self._open else None
+        opening = self._open[-1] if self._open else None
+        if opening and opening.offset < self._source.start:
+            opening = None  # it is the daemons' own
+        elif opening and name.offset >= self._source.end:
+            return self._unclosed(opening, (f"end{opening.value}",))
+        opened = opening.value if opening else None
         if owner := MEMBERS.get(name.value):
             message = f"tag {name.value!r} belongs to {owner!r}"
             message += f", but {opened!r} is open here" if opened else ", but no tag is open here"

@@ -110,12 +110,22 @@ class HandsOn(Enum):
 
 @attrs.frozen
 class FilterSite:
-    """A filter in an expression."""
+    """
+    A filter in an expression.
+
+    Attributes:
+        token: Its name.
+        apply: What it does.
+        sender: How it signs its errors.
+        hands_on: Whether it can give back its very input.
+        typed: Whether it shows the types of values.
+    """
 
     token: Token
     apply: Filter
     sender: str
     hands_on: HandsOn
+    typed: bool
 
 
 @attrs.frozen

@@ -54,6 +54,16 @@ class Source:
             at = self.text.find("\n", at + 1)
         return starts
 
+    @property
+    def end(self) -> int:
+        """Where the template itself ends in the parsed text."""
+        return len(self.text) - (len(SUFFIX) if self.wrapped else 0)
+
+    @property
+    def start(self) -> int:
+        """Where the template itself starts in the parsed text."""
+        return len(PREFIX) if self.wrapped else 0
+
     def place(self, offset: int, token: str, length: int) -> Place:
         """Return the place of *token* as the engine's error texts count it."""
         line = bisect_right(self._line_starts, offset)
@@ -62,9 +72,8 @@ class Source:
 
     def span(self, offset: int, length: int = 1) -> Span:
         """Return *length* characters from *offset* of the parsed text as a span of the template."""
-        shift = len(PREFIX) if self.wrapped else 0
-        first = min(max(offset - shift, 0), len(self.inner))
-        last = min(max(offset - shift + length, first), len(self.inner))
+        first = min(max(offset - self.start, 0), len(self.inner))
+        last = min(max(offset - self.start + length, first), len(self.inner))
         return Span(self._position(first), self._position(last))
 
     def _position(self, offset: int) -> Position:

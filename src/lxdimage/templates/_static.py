@@ -13,7 +13,7 @@ __all__ = ["Static", "static_type"]
 class Static(Enum):
     """The type of an expression, when it is not nil; the value says it in words."""
 
-    BOOL = "true or false"
+    BOOL = "a truth value"
     BYTE = "a byte"
     FLOAT = "a number with a fraction"
     INTEGER = "a whole number"
@@ -81,8 +81,8 @@ def _of_lookup(lookup: syntax.Lookup, bound: Collection[str]) -> Static | None:
         return _of_call(lookup, bound)
     if any(part.arguments is not None for part in lookup.parts):
         return None
-    if isinstance(lookup.parts[-1].name, int):
-        return None
+    if any(isinstance(part.name, int) or part.name[:1].isupper() for part in lookup.parts[1:]):
+        return None  # an element or a method
     match name, depth:
         case "trigger", 1:
             return Static.TRIGGER

@@ -9,7 +9,7 @@ import attrs
 from lxdimage.templates import _syntax as syntax
 from lxdimage.templates._lexer import Token
 
-__all__ = ["Visit", "bodies", "bound_names", "expressions", "extent", "walk"]
+__all__ = ["Visit", "bodies", "bound_names", "extent", "walk"]
 
 
 @attrs.frozen
@@ -55,38 +55,35 @@ def bodies(statement: syntax.Statement) -> Iterator[tuple[syntax.Body, bool]]:
             yield statement.body, True
 
 
-def expressions(statement: syntax.Statement) -> Iterator[syntax.Expression]:
-    """Yield the expressions that stand in a statement itself."""
-    return (expression for expression, _, _ in _own_expressions(statement))
-
-
 def _own_expressions(statement: syntax.Statement) -> Iterator[tuple[syntax.Expression, bool, bool]]:
     """Yield the expressions of a statement, whether each is certain to be evaluated, and whether it is a test."""
+    if isinstance(statement, syntax.If):
+        yield from ((condition, index == 0, True) for index, condition in enumerate(statement.conditions))
+    elif isinstance(statement, syntax.Cycle | syntax.FirstOf):
+        yield from ((value, index == 0, False) for index, value in enumerate(statement.values))
+    elif isinstance(statement, syntax.Macro):
+        yield from ((each.default, False, False) for each in statement.parameters if each.default)
+    else:
+        yield from ((expression, True, False) for expression in _evaluated(statement))
+
+
+def _evaluated(statement: syntax.Statement) -> Iterator[syntax.Expression]:
+    """Yield the expressions that are evaluated whenever the statement is."""
     match statement:
         case syntax.Show(expression=expression) | syntax.Set(expression=expression):
-            yield expression, True, False
-        case syntax.If(conditions=conditions):
-            for index, condition in enumerate(conditions):
-                yield condition, index == 0, True
-        case syntax.IfEqual():
-            yield statement.left, True, False
-            yield statement.right, True, False
-        case syntax.IfChanged(watched=values):
-            yield from ((value, True, False) for value in values)
+            yield expression
         case syntax.For(iterated=iterated):
-            yield iterated, True, False
+            yield iterated
+        case syntax.IfEqual(left=left, right=right):
+            yield from (left, right)
+        case syntax.IfChanged(watched=watched):
+            yield from watched
         case syntax.With(bindings=bindings):
-            yield from ((value, True, False) for _, value in bindings)
-        case syntax.Cycle(values=values) | syntax.FirstOf(values=values):
-            yield from ((value, index == 0, False) for index, value in enumerate(values))
+            yield from (value for _, value in bindings)
         case syntax.FilterBlock(filters=filters):
-            yield from ((use.argument, True, False) for use in filters if use.argument)
-        case syntax.Macro(parameters=parameters):
-            yield from ((each.default, False, False) for each in parameters if each.default)
-        case syntax.WidthRatio():
-            yield from (
-                (value, True, False) for value in (statement.current, statement.limit, statement.width)
-            )
+            yield from (use.argument for use in filters if use.argument)
+        case syntax.WidthRatio(current=current, limit=limit, width=width):
+            yield from (current, limit, width)
 
 
 def _inner(expression: syntax.Expression, *, certain: bool, tested: bool) -> Iterator[Visit]:

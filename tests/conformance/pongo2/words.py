@@ -104,7 +104,7 @@ LOOKUPS = [
     *("devices.Sorted", "devices.Sorted.0.Name", "devices.Reversed.1.Config.type", "devices.Sorted.Len"),
     *("devices.Clone", "devices.Filter", "devices.Filter()", "devices.Sorted.9.Name", "devices.Sorted.0"),
     *("devices.CutInitialConfig", "devices.eth1.InitialConfigWithoutPrefix", "devices.eth0.Clone.name"),
-    *("config", "instance", "devices", "properties", "pongo2", "pongo2.x", "pongo2.Update(pongo2)"),
+    *("config", "instance", "devices", "properties", "pongo2.x"),
     *("missing", "missing.a.b", "missing()", "missing(1/0)", "nil", "None", "True", "9lives", "_u", "x", "k"),
     *("forloop", "forloop.Counter", "forloop.Parentloop", "forloop.Parentloop.Counter", "forloop.counter"),
     *("block", "block.Super", "cy"),
@@ -137,7 +137,7 @@ PATHS = [
         "numbers.1",
     ),
     *("mixed.0", "mixed.1", "mixed.2", "mixed.3", "mixed.5", "text.0", "bytes.1"),
-    *("moment", "moment.Year", "moment.Unix", 'moment.Format("2006")', "moment.Hour", "moment.nope"),
+    *("moment", "moment.Year", 'moment.Format("2006")', "moment.Hour", "moment.nope"),
     *("f_nothing", "f_constant", "f_count", "missing", "missing.a", "missing(1/0)"),
     *("pongo2.version", "forloop", "forloop.Counter", "block.Super", "x", "k", "v", "item"),
 ]

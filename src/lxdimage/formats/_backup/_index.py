@@ -94,7 +94,7 @@ def parse_index(data: bytes, *, source: str) -> Backup:
     if kind not in _TYPES:
         raise record.wrong("type", f"expected 'container' or 'virtual-machine', found {_quoted(kind)}")
     config = record.record("config")
-    snapshots = tuple(_snapshot_name(record, item) for item in record.texts("snapshots"))
+    snapshots = tuple(_snapshot_name(record, item, name) for item in record.texts("snapshots"))
     return Backup(
         name=name,
         type=_TYPES[kind],
@@ -102,7 +102,7 @@ def parse_index(data: bytes, *, source: str) -> Backup:
         optimized=record.flag("optimized"),
         snapshots=snapshots,
         instance=_instance(config, name) if config else None,
-        snapshot_instances=MappingProxyType(_snapshot_instances(config) if config else {}),
+        snapshot_instances=MappingProxyType(_snapshot_instances(config, name) if config else {}),
     )
 
 
@@ -117,7 +117,7 @@ def index_of_backup_yaml(backup: Backup, data: bytes, *, source: str) -> Backup:
     return attrs.evolve(
         backup,
         instance=_instance(record, backup.name),
-        snapshot_instances=MappingProxyType(_snapshot_instances(record)),
+        snapshot_instances=MappingProxyType(_snapshot_instances(record, backup.name)),
     )
 
 
@@ -129,10 +129,10 @@ def _quoted(text: str) -> str:
     return repr(escape(text if len(text) <= 80 else f"{text[:80]}…"))
 
 
-def _snapshot_name(record: _Record, name: str) -> str:
+def _snapshot_name(record: _Record, name: str, instance: str) -> str:
     """Return the snapshot's own name, which may follow that of its instance and must not be a path."""
-    own = name.rpartition("/")[2]
-    if own in {"", ".", ".."} or "\0" in name or name.count("/") > 1:
+    own = name.removeprefix(f"{instance}/")
+    if own in {"", ".", ".."} or "\0" in own or "/" in own:
         raise record.wrong("snapshots", f"{_quoted(name)} is no name of a snapshot")
     return own
 
@@ -145,10 +145,10 @@ def _instance(config: _Record, name: str) -> BackupInstance:
     return _configuration(found, name)
 
 
-def _snapshot_instances(config: _Record) -> dict[str, BackupInstance]:
+def _snapshot_instances(config: _Record, instance: str) -> dict[str, BackupInstance]:
     found = {}
     for record in config.records("snapshots"):
-        name = _snapshot_name(record, record.text("name"))
+        name = _snapshot_name(record, record.text("name"), instance)
         found[name] = _configuration(record, name)
     return found
 
@@ -215,10 +215,8 @@ class _Record:
     def _get(self, name: str) -> AnyNode | None:
         """Return what the field holds, None when there is nothing."""
         node = self._fields.get(name)
-        if node is None:
-            return None
-        found = _target(node)
-        return None if isinstance(found, Scalar) and not found.style and found.value in _NULL else found
+        found = None if node is None else _target(node)
+        return None if found is None or _is_null(found) else found
 
     def text(self, name: str) -> str:
         node = self._get(name)
@@ -244,7 +242,7 @@ class _Record:
 
     def texts(self, name: str) -> Iterable[str]:
         for item in self._items(name):
-            if not isinstance(item, Scalar):
+            if not isinstance(item, Scalar) or _is_null(item):
                 raise self.wrong(name, "expected a list of texts")
             yield item.value
 
@@ -269,6 +267,10 @@ class _Record:
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _FLAGS = {"": None, "true": True, "True": True, "false": False, "False": False}
+
+
+def _is_null(node: AnyNode) -> bool:
+    return isinstance(node, Scalar) and not node.style and node.value in _NULL
 
 
 def _target(node: AnyNode) -> AnyNode:

@@ -82,7 +82,7 @@ def decode_lzo(data: bytes, limit: int) -> bytes:
     Return the content of an LZO1X block, of at most *limit* bytes.
 
     Each instruction is a match whose last two bits count the literals that follow it, or, when no literal came
-    directly before, a long run of literals.  A match at distance 16384 in the third form ends the stream.
+    directly before, a long run of literals.  The far form of a match without a distance ends the stream.
     """
     out = bytearray()
     try:
@@ -142,12 +142,12 @@ def _lzo_match(data: bytes, position: int, code: int, state: int) -> tuple[int, 
     if code >= 64:
         distance = (data[position] << 3) + (code >> 2 & 7) + 1
         return position + 1, code & 3, distance, (code >> 5) + 1
-    if code < 32:
-        length, position = _lzo_length(data, position, code & 7, 7)
-        base = 16384 + ((code & 8) << 11)
-    else:
-        length, position = _lzo_length(data, position, code & 31, 31)
-        base = 1
+    near = code >= 32
+    length, position = _lzo_length(data, position, code & (31 if near else 7), 31 if near else 7)
     word = data[position] | data[position + 1] << 8
-    distance = base + (word >> 2)
-    return position + 2, word & 3, 0 if distance == 16384 else distance, length + 2
+    distance = word >> 2
+    if near:
+        distance += 1
+    elif distance or code & 8:  # otherwise it ends the stream
+        distance += 16384 + ((code & 8) << 11)
+    return position + 2, word & 3, distance, length + 2
