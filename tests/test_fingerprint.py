@@ -47,7 +47,12 @@ def test_two_files_are_hashed_one_behind_the_other(tmp_path: Path) -> None:
 
 def test_a_pipe_has_a_fingerprint() -> None:
     reader, writer = os.pipe()
-    thread = threading.Thread(target=lambda: (os.write(writer, b"image"), os.close(writer)))
+
+    def write() -> None:
+        os.write(writer, b"image")
+        os.close(writer)
+
+    thread = threading.Thread(target=write)
     thread.start()
     with os.fdopen(reader, "rb") as stream:
         assert hashlib.sha256(b"image").hexdigest() == fingerprint_files(stream).hex

@@ -33,7 +33,8 @@ MapOwner: TypeAlias = Callable[[int, int], tuple[int, int]]
 """Gives the owner and group that a member gets for those that the file has; LookupError refuses them."""
 
 _NANO = 1_000_000_000
-_NO_XATTRS: Mapping[str, bytes] = Entry(path=".", type=EntryType.FILE).xattrs
+_FILE = EntryType.FILE
+_NO_XATTRS: Mapping[str, bytes] = Entry(path=".", type=_FILE).xattrs
 _WHOLE = 1 << 20  # files up to this size are read in one piece
 
 # Set by the machine for itself, and of no use or even harmful anywhere else.
@@ -127,6 +128,7 @@ class _Walk:
     def __init__(self, top: str, options: TreeOptions) -> None:
         self._top = top
         self._options = options
+        self._prefix = options.prefix
         self._latest = None if options.latest is None else options.latest * _NANO
         self._flags = _READ | _NOATIME
         self._open_directories: list[_Directory] = []
@@ -186,31 +188,57 @@ class _Walk:
         descriptor = self._open(name, self._flags, directory, path)
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise self._changed(path, "is no longer a regular file")
-            if status.st_nlink > 1 and (link := self._link(status, path)):
-                return link, ()
+            size = status.st_size
+            if (
+                size > _WHOLE
+                or status.st_nlink > 1
+                or not stat.S_ISREG(status.st_mode)
+                or self._options.map_owner is not None
+            ):
+                return self._unusual(descriptor, path, status)
             xattrs = self._xattrs(descriptor, path)
-            if status.st_size <= _WHOLE:
-                return self._small(descriptor, path, status, xattrs)
-            self._large_file = descriptor
-            return self._large(descriptor, path, status, xattrs)
+            content = os.read(descriptor, size + 1) if size else b""
+            if len(content) != size or size >= SPARSE_FROM:
+                return self._small(content, path, status, xattrs)
+            mtime, latest = status.st_mtime_ns, self._latest
+            entry = Entry(
+                path=self._prefix + path,
+                type=_FILE,
+                mode=status.st_mode & 0o7777,
+                uid=status.st_uid,
+                gid=status.st_gid,
+                mtime_ns=mtime if latest is None or mtime <= latest else latest,
+                size=size,
+                xattrs=xattrs,
+            )
+            return entry, (content,)
         except OSError as error:
             raise self._failed(error, path) from error
         finally:
             if descriptor != self._large_file:
                 os.close(descriptor)
 
+    def _unusual(self, descriptor: int, path: str, status: os.stat_result) -> tuple[Entry, Iterable[bytes]]:
+        """Return a file that is large, has several names, or is not to be taken as it is."""
+        if not stat.S_ISREG(status.st_mode):
+            raise self._changed(path, "is no longer a regular file")
+        if status.st_nlink > 1 and (link := self._link(status, path)):
+            return link, ()
+        xattrs = self._xattrs(descriptor, path)
+        if status.st_size <= _WHOLE:
+            return self._small(os.read(descriptor, status.st_size + 1), path, status, xattrs)
+        self._large_file = descriptor
+        return self._large(descriptor, path, status, xattrs)
+
     def _small(
-        self, descriptor: int, path: str, status: os.stat_result, xattrs: Mapping[str, bytes]
+        self, content: bytes, path: str, status: os.stat_result, xattrs: Mapping[str, bytes]
     ) -> tuple[Entry, Iterable[bytes]]:
-        """Return a file that is read in one piece."""
+        """Return a file that was read in one piece."""
         size = status.st_size
-        content = os.read(descriptor, size + 1) if size else b""
         if len(content) != size:
             raise self._resized(path, size, len(content))
         data = find_data(content) if size >= SPARSE_FROM else None
-        entry = self._entry(path, EntryType.FILE, status, xattrs, data)
+        entry = self._entry(path, _FILE, status, xattrs, data)
         if data is None:
             return entry, (content,)
         return entry, SparseContent((content[at : at + length] for at, length in data), data, size)
@@ -220,7 +248,7 @@ class _Walk:
     ) -> tuple[Entry, Iterable[bytes]]:
         """Return a file that is read piece by piece."""
         data = find_stretches(descriptor, status.st_size)
-        entry = self._entry(path, EntryType.FILE, status, xattrs, data)
+        entry = self._entry(path, _FILE, status, xattrs, data)
         if data is None:
             return entry, self._pieces(descriptor, path, status, ((0, status.st_size),))
         return entry, SparseContent(self._pieces(descriptor, path, status, data), data, status.st_size)
@@ -301,7 +329,7 @@ class _Walk:
         if kind is EntryType.CHARACTER_DEVICE or kind is EntryType.BLOCK_DEVICE:
             device = os.major(status.st_rdev), os.minor(status.st_rdev)
         return Entry(
-            path=options.prefix + path,
+            path=self._prefix + path,
             type=kind,
             mode=status.st_mode & 0o7777,
             uid=uid,

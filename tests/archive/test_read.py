@@ -205,7 +205,7 @@ def test_flipped_bytes_end_in_members_or_our_error(data: st.DataObject) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=3000), st.booleans())
-def test_arbitrary_bytes_end_in_our_error_or_nothing(data: bytes, strict: bool) -> None:  # noqa: FBT001
+def test_arbitrary_bytes_end_in_our_error_or_nothing(data: bytes, strict: bool) -> None:
     try:
         for item in TarReader(split(data, 700), strict=strict):
             _ = item.entry

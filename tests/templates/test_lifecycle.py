@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import posixpath
+import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from lxdimage.image import Image, open_image
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata, TemplateRule, Trigger
 from lxdimage.targets import Target
-from lxdimage.templates._lifecycle import (
+from lxdimage.templates import (
     Action,
     Instance,
     RenderedFile,
@@ -47,8 +48,11 @@ KINDS = {
     "hard_link": tarfile.LNKTYPE,
     "fifo": tarfile.FIFOTYPE,
 }
-BASE = [{"name": f"rootfs/{name}", "type": "directory"} for name in ("", "dev/", "etc/", "proc/", "sbin/", "sys/")]
-ROOT_DISK = {"path": "/", "pool": "default", "type": "disk"}
+BASE = [
+    {"name": f"rootfs/{name}", "type": "directory"} for name in ("", "dev/", "etc/", "proc/", "sbin/", "sys/")
+]
+# Templates that loop over a map without 'sorted': the daemons take the keys in another order each time.
+UNORDERED = {"tpl-config-raw", "tpl-instance-keys"}
 
 Root: TypeAlias = dict[str, Any]
 """What a root holds, by path: each a mapping as in the corpus, with the type's name for what is no file."""
@@ -86,7 +90,12 @@ def root_of(case: Mapping[str, Any], target: Target) -> Root:
             continue
         if path.startswith("dev/") and not target.traits.unpacks_dev:
             continue
-        known = {"mode": "0644", "uid": 0, "gid": 0, "content": content_of(member).decode("utf-8", "backslashreplace")}
+        known = {
+            "mode": "0644",
+            "uid": 0,
+            "gid": 0,
+            "content": content_of(member).decode("utf-8", "backslashreplace"),
+        }
         root[path] = {**known, **member}
         if member.get("type") == "hard_link":
             root[path] = root[str(member["target"]).removeprefix("rootfs/")]
@@ -95,7 +104,9 @@ def root_of(case: Mapping[str, Any], target: Target) -> Root:
 
 def entries(root: Root) -> dict[str, Entry]:
     return {
-        path: Entry(path=path, type=EntryType[found.get("type", "file").upper()], target=found.get("target", ""))
+        path: Entry(
+            path=path, type=EntryType[found.get("type", "file").upper()], target=found.get("target", "")
+        )
         for path, found in root.items()
     }
 
@@ -131,18 +142,17 @@ def compare(root: Root, recorded: Mapping[str, Any], case: str) -> None:
             case _:
                 assert found is not None, path
                 assert ordered(expected["content"], case) == ordered(found["content"], case)
-                assert (expected["mode"], expected["uid"], expected["gid"]) == (
-                    found["mode"],
-                    found["uid"],
-                    found["gid"],
-                ), path
+                assert expected["mode"] == found["mode"], path
+                # Who owns a file made through a dangling link depends on the storage, so that nothing is told of it.
+                assert found["uid"] in {expected["uid"], None}, path
+                assert found["gid"] in {expected["gid"], None}, path
 
 
 def ordered(content: str, case: str) -> object:
     """Return *content*, in a fixed order where the daemons have none."""
-    if case != "tpl-instance-keys":
+    if case not in UNORDERED:
         return content
-    return [sorted(line.split(";")) for line in content.splitlines()]
+    return [sorted(re.split(r"[;\[\]]", line)) for line in content.splitlines()]
 
 
 @pytest.mark.parametrize(("case", "target"), RECORDED)
@@ -175,5 +185,247 @@ def instance_of(image: Image, name: str, config: Mapping[str, str]) -> Instance:
     volatile = {"volatile.apply_template": "create", "volatile.base_image": "0" * 64}
     given = {key: value for key, value in config.items() if value}
     return Instance(
-        name=name, config={**plain.config, **volatile, **given}, devices=plain.devices, architecture=plain.architecture
+        name=name,
+        config={**plain.config, **volatile, **given},
+        devices=plain.devices,
+        architecture=plain.architecture,
     )
+
+
+# ── rules ──
+
+
+@attrs.frozen
+class Rules:
+    """Rules and templates without an image."""
+
+    metadata: Metadata
+    templates: Mapping[str, bytes]
+
+
+def rules(templates: Mapping[str, bytes] | None = None, **targets: TemplateRule) -> Rules:
+    """Return rules by target, ``__`` being a slash; the template `t` prints what it is rendered for."""
+    named = {name.replace("__", "/"): rule for name, rule in targets.items()}
+    metadata = Metadata(architecture="x86_64", creation_date=1, templates=named)
+    text = b"{{ trigger }} {{ path }} {{ instance.name }}"
+    return Rules(metadata, {"t": text, **(templates or {})})
+
+
+def rule(*when: str, template: str = "t", **more: Any) -> TemplateRule:
+    return TemplateRule(when=when or ("create",), template=template, **more)
+
+
+ONE = Instance(name="c1")
+MACHINE = Instance(name="v1", type="virtual-machine")
+ALL = list(Target)
+
+
+def only(files: Iterator[RenderedFile]) -> RenderedFile:
+    (file,) = files
+    return file
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_a_rule_fires_on_the_triggers_it_names(trigger: Trigger) -> None:
+    image = rules(__a=rule("create", "rename"), __b=rule("copy", "start", "Create", ""))
+    fired = {Trigger.CREATE: "/a", Trigger.RENAME: "/a", Trigger.COPY: "/b", Trigger.START: "/b"}[trigger]
+    file = only(render_trigger(image, trigger, ONE))
+    assert file.rule == fired
+    assert file.content == f"{trigger.value} {fired} c1".encode()
+    assert [file] == list(render_trigger(image, trigger.value, ONE))
+
+
+def test_an_unknown_trigger_is_refused() -> None:
+    with pytest.raises(ValueError, match="reboot"):
+        list(render_trigger(rules(), "reboot", ONE))
+
+
+def test_rules_run_in_the_order_of_their_targets() -> None:
+    image = rules(b=rule(), __c=rule(), __a=rule())
+    assert ["/a", "/c", "b"] == [file.rule for file in render_trigger(image, "create", ONE)]
+
+
+def test_the_recorded_trigger_runs_before_start() -> None:
+    image = rules(__a=rule("start", "create"), __b=rule("start"), __c=rule("copy"))
+    order = [("/a", "create"), ("/a", "start"), ("/b", "start")]
+    assert order == [(file.rule, file.trigger.value) for file in render_start(image, ONE)]
+    assert ["/a", "/b"] == [file.rule for file in render_start(image, ONE, recorded=None)]
+    assert ["/c", "/a", "/b"] == [file.rule for file in render_start(image, ONE, recorded="copy")]
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_a_new_file_has_mode_and_owner_and_an_old_one_keeps_its_own(target: Target) -> None:
+    image = rules(__a=rule(mode="600", uid="7", gid="8"))
+    new = only(render_trigger(image, "create", ONE, target=target))
+    expected = (0o600, 7, 8) if target.traits.file_permissions else (0o644, 0, 0)
+    assert (Action.CREATE, *expected) == (new.action, new.mode, new.uid, new.gid)
+    old = only(render_trigger(image, "create", ONE, target=target, exists=lambda _path: True))
+    assert (Action.OVERWRITE, None, None, None) == (old.action, old.mode, old.uid, old.gid)
+    assert new.content == old.content
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_create_only_leaves_alone_what_is_there(target: Target) -> None:
+    """The template is not even parsed then, but its file must be there."""
+    image = rules({"bad": b"{{"}, __a=rule(template="bad", create_only=True, mode="rwx"))
+    kept = only(render_trigger(image, "create", ONE, target=target, exists=lambda _path: True))
+    assert (Action.KEEP, b"", None) == (kept.action, kept.content, kept.mode)
+    missing = rules(__a=rule(template="nope", create_only=True))
+    with pytest.raises(TemplateRenderError, match="no such file"):
+        list(render_trigger(missing, "create", ONE, target=target, exists=lambda _path: True))
+
+
+def test_what_a_rule_wrote_is_there_for_the_next() -> None:
+    image = rules({"u": b"second"}, __x=rule(), x=rule(template="u"), x__y=rule(create_only=True))
+    first, second = (file for file in render_trigger(image, "create", ONE) if file.path == "x")
+    assert [Action.CREATE, Action.OVERWRITE] == [first.action, second.action]
+    twice = rules(__x=rule("create", "start", create_only=True))
+    assert [Action.CREATE, Action.KEEP] == [file.action for file in render_start(twice, ONE)]
+
+
+def test_settled_files_have_the_last_content_and_the_first_mode() -> None:
+    image = rules(__a=rule("create", "start", mode="600"), __b=rule("create", "start", create_only=True))
+    files = settle(render_start(image, ONE, target=Target.INCUS))
+    assert {"a", "b"} == set(files)
+    assert (b"start /a c1", 0o600, Action.CREATE) == (files["a"].content, files["a"].mode, files["a"].action)
+    assert (b"create /b c1", 0o644, Action.CREATE) == (files["b"].content, files["b"].mode, files["b"].action)
+    over = settle(render_start(image, ONE, exists=lambda _path: True))
+    assert (Action.OVERWRITE, None) == (over["a"].action, over["a"].mode)
+    assert Action.KEEP is over["b"].action
+
+
+def test_a_link_tells_which_file_is_written() -> None:
+    link = Entry(path="etc/a", type=EntryType.SYMLINK, target="../run/b")
+    image = rules(__etc__a=rule(), __run__b=rule())
+    run = Entry(path="run", type=EntryType.DIRECTORY)
+    first, second = render_trigger(image, "create", ONE, exists={"etc/a": link, "run": run}.get)
+    assert ("etc/a", "run/b", Action.OVERWRITE) == (first.path, first.leads_to, first.action)
+    assert ("run/b", None, Action.OVERWRITE) == (second.path, second.leads_to, second.action)
+    assert ["run/b"] == list(settle([first, second]))
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_a_null_rule_makes_every_start_fail(target: Target) -> None:
+    image = rules(__a=rule("rename"), __b=TemplateRule(null=True))
+    for trigger in Trigger:
+        with pytest.raises(TemplateRenderError, match="is null"):
+            list(render_trigger(image, trigger, ONE, target=target))
+
+
+@pytest.mark.parametrize("target", ALL)
+@pytest.mark.parametrize("name", ["", ".", "..", "../t", "/t", "t/", "sub/../../t", "nope"])
+def test_a_template_is_a_file_below_templates(target: Target, name: str) -> None:
+    with pytest.raises(TemplateRenderError, match="names the template"):
+        list(render_trigger(rules(__a=rule(template=name)), "create", ONE, target=target))
+
+
+@pytest.mark.parametrize("name", ["sub/t", "sub//t", "./sub/t"])
+def test_only_todays_lxd_has_templates_in_directories(name: str) -> None:
+    image = rules({"sub/t": b"deep"}, __a=rule(template=name))
+    assert only(render_trigger(image, "create", ONE, target=Target.LXD)).content == b"deep"
+    for target in (Target.LXD_5_0, Target.INCUS_6_0, Target.INCUS):
+        with pytest.raises(TemplateRenderError, match="names the template"):
+            list(render_trigger(image, "create", ONE, target=target))
+    with pytest.raises(TemplateRenderError, match="no directories"):
+        list(render_trigger(image, "create", MACHINE, target=Target.LXD))
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_a_virtual_machine_gets_its_files_on_the_config_drive(target: Target) -> None:
+    """Named after the template; whatever the target is, and whether it exists, is the agent's business."""
+    text = b"{{ instance.type }}:{{ instance.privileged }}:{{ path }}"
+    image = rules({"v.tpl": text}, **{"../..": rule(template="v.tpl", create_only=True, mode="rwx")})
+    file = only(render_trigger(image, "create", MACHINE, target=target, exists=lambda _path: True))
+    assert ("files/v.tpl.out", b"virtual-machine::../..") == (file.path, file.content)
+    assert (0o644, 0, 0, Action.CREATE) == (file.mode, file.uid, file.gid, file.action)
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_what_fails_says_that_the_start_fails(target: Target) -> None:
+    for text, error in (
+        (b"{{", TemplateSyntaxError),
+        (b"{% include 'a' %}", TemplateSyntaxError),
+        (b"{{ config_get() }}", TemplateRenderError),
+        (b"{{ 1/0 }}", TemplateRenderError),
+    ):
+        with pytest.raises(error) as failure:
+            list(render_trigger(rules({"t": text}, __a=rule()), "create", ONE, target=target))
+        (finding,) = failure.value.diagnostics
+        assert (Stage.START, "templates/t") == (finding.stage, finding.source)
+
+
+def test_limits_are_no_matter_of_the_daemon() -> None:
+    loop = b"{% for a in 'aaaaaaaaaa' %}{% for b in 'aaaaaaaaaa' %}{{ b }}{% endfor %}{% endfor %}"
+    with pytest.raises(LimitExceededError) as failure:
+        list(render_trigger(rules({"t": loop}, __a=rule()), "create", ONE, limits=Limits(steps=50)))
+    assert failure.value.diagnostics[0].stage is None
+
+
+# ── what templates see ──
+
+
+def test_a_container_is_privileged_as_its_configuration_says() -> None:
+    for value, privileged in {
+        "true": True,
+        "YES": True,
+        "1": True,
+        "on": True,
+        "false": False,
+        "": False,
+    }.items():
+        assert Instance(config={"security.privileged": value}).privileged is privileged
+    assert not Instance(config={"security.privileged": "true"}, privileged=False).privileged
+    assert Instance().variables["privileged"] == "false"
+    assert "privileged" not in MACHINE.variables
+
+
+def test_a_new_instance_knows_the_properties_of_its_image() -> None:
+    metadata = Metadata(architecture="arm64", creation_date=1, properties={"os": "debian", "empty": ""})
+    instance = Instance.of(metadata, name="c1")
+    assert (instance.name, instance.architecture) == ("c1", "aarch64")
+    assert dict(instance.config) == {"image.os": "debian"}
+    assert instance.devices["root"]["path"] == "/"
+
+
+def test_a_template_sees_the_variables_of_its_context() -> None:
+    source = b"{{ trigger }} {{ path }} {{ container.a }} {{ properties.p }} {{ config_get('user.a', '') }}|"
+    context = TemplateContext(
+        trigger=Trigger.COPY.value,
+        instance={"a": "A"},
+        properties={"p": "P"},
+        config={"user.a": "x\ny\r\n\n"},
+    )
+    assert render_template(source, context) == b"copy /etc/hostname A P x\ny|"
+    assert render_template("{{ container.a }}", attrs.evolve(context, container={"a": "B"})) == b"B"
+
+
+def test_the_language_is_that_of_the_target() -> None:
+    for target, expected in ((Target.LXD, b"0"), (Target.INCUS_6_0, b"0"), (Target.INCUS, b"ab")):
+        assert render_template('{{ "a" + "b" }}', TemplateContext(), target=target) == expected
+
+
+# ── checking ──
+
+
+def test_checking_tells_of_each_rule_by_itself() -> None:
+    image = rules(
+        {"bad": b"{{"},
+        __ok=rule(),
+        __a=rule(template="bad"),
+        __b=rule("rename", template="bad"),
+        __etc=rule("copy"),
+        __c=rule("start", template="nope"),
+        __d=TemplateRule(null=True),
+        __e=rule("never", template="bad"),
+    )
+    directory = Entry(path="etc", type=EntryType.DIRECTORY)
+    found = {
+        path: (finding.code, finding.stage)
+        for path, finding in check_rules(image, ONE, exists={"etc": directory}.get)
+    }
+    assert found == {"/a": ("template-syntax", Stage.START), "/etc": ("rule-fails", None)}
+
+
+def test_checking_passes_over_what_takes_too_long() -> None:
+    image = rules({"t": b"{% for a in 'aaaaaaaa' %}{{ a }}{% endfor %}"}, __a=rule())
+    assert list(check_rules(image, ONE, limits=Limits(steps=3))) == []

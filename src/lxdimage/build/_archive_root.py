@@ -28,7 +28,7 @@ from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError
 from lxdimage.formats import SQUASHFS, FileFormat
 from lxdimage.formats._squashfs import read_squashfs
-from lxdimage.image._members import decode_named
+from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 

@@ -53,11 +53,13 @@ class TemplatesCheck:
         files: Content of the template files, by name below templates/.
         wanted: Names of root members to show to `see_target`: the targets of rules and their parents, as an archive
             may spell them.
+        metadata: Content of metadata.yaml, which a template may be a hard link to.
     """
 
     def __init__(self, source: str) -> None:
         self.files: dict[str, bytes] = {}
         self.wanted: dict[bytes, str] = {}
+        self.metadata = b""
         self._source = source
         self._room = _WANTED
         self._awaited: set[str] = set()
@@ -83,9 +85,11 @@ class TemplatesCheck:
 
     def see_link(self, name: str, entry: Entry) -> None:
         """Take a hard link below templates/: it is the file that it repeats."""
-        repeated = os.fsdecode(control_path(os.fsencode(entry.target)).removeprefix(_TEMPLATES))
-        if repeated in self.files:
-            self.files[name] = self.files[repeated]
+        repeated = control_path(os.fsencode(entry.target))
+        if repeated == b"metadata.yaml":
+            self.files[name] = self.metadata
+        elif content := self.files.get(os.fsdecode(repeated.removeprefix(_TEMPLATES))):
+            self.files[name] = content
 
     def finish(self, judged: Judged, kinds: Mapping[bytes, EntryType]) -> Iterator[Diagnostic]:
         """Yield what one daemon makes of the rules, *kinds* being the members beside the root."""

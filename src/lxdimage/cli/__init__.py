@@ -108,7 +108,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         print(f"lxdimage: error: unknown verb {escape(verb)!r}{hint}", file=sys.stderr)
         return UNUSABLE
     name, text = VERBS[verb]
-    module: _Verb = import_module(f"lxdimage.cli.{name}")  # type: ignore[assignment]
+    module: _Verb = import_module(f"lxdimage.cli.{name}")
     parser = argparse.ArgumentParser(
         prog=f"lxdimage {verb}",
         description=f"{text[0].upper()}{text[1:]}.",

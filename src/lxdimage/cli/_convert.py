@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             limits=limits_of(arguments),
             progress=meter,
         )
-    print_built(built, quiet=arguments.quiet)
+    print_built(built, arguments)
     return 0
 
 

@@ -39,12 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     files, _ = arrange_files(*map(file_argument, arguments.files))
     image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     sizes = [_size(file) for file in files]
-    fingerprint = None
     wanted = arguments.fingerprint
-    if wanted or (
-        wanted is None and all(size is not None for size in sizes) and sum(map(int, sizes)) <= _HASHED
-    ):
-        fingerprint = fingerprint_files(*files)
+    if wanted is None:
+        wanted = None not in sizes and sum(filter(None, sizes)) <= _HASHED
+    fingerprint = fingerprint_files(*files) if wanted else None
     if arguments.json:
         print_json(_json(image, sizes, fingerprint))
     else:

@@ -72,5 +72,5 @@ def run(arguments: argparse.Namespace) -> int:
             limits=limits_of(arguments),
             progress=meter,
         )
-    print_built(built, quiet=arguments.quiet)
+    print_built(built, arguments)
     return 0

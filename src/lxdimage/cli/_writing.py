@@ -115,16 +115,15 @@ def source_date_epoch() -> int | None:
     return int(text) if re.fullmatch(r"\d{1,18}", text) else None
 
 
-def print_built(built: BuiltImage, *, quiet: bool = False) -> None:
+def print_built(built: BuiltImage, arguments: argparse.Namespace) -> None:
     """Print what was written: the fingerprint to standard output, unless that is the image, and the rest beside it."""
-    if not quiet:
+    if not arguments.quiet:
         print_notes(built.notes)
         for file in built.files:
             print(f"{escape(file.path)}: {size_text(file.size)}", file=sys.stderr)
         if built.source is not None:
             print(f"old fingerprint: {built.source}", file=sys.stderr)
-    to_stdout = any(file.path == "<stdout>" for file in built.files)
-    print(built.fingerprint, file=sys.stderr if to_stdout else sys.stdout)
+    print(built.fingerprint, file=sys.stderr if arguments.output == "-" else sys.stdout)
 
 
 def print_notes(notes: Iterable[Diagnostic]) -> None:

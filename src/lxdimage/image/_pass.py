@@ -197,10 +197,11 @@ class Pass:
             importing.see(member, member.name, text, plain=member.flag in _PLAIN)
         reader.strict = not all(importing.done for importing in waiting)
         if text is not None:
-            self._expect()
+            self._expect(text)
 
-    def _expect(self) -> None:
+    def _expect(self, text: bytes) -> None:
         """Look out for the targets of rules from here on."""
+        self._templates.metadata = text
         for judge in self._judges:
             checked = judge.importing.checked
             if checked and checked.metadata:
@@ -231,7 +232,7 @@ class Pass:
             for importing in waiting:
                 importing.see(member, name, text)
             if text is not None:
-                self._expect()
+                self._expect(text)
         if name.startswith(ROOT_PREFIXES):
             self._control.has_root = True
             self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)

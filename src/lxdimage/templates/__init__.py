@@ -16,6 +16,7 @@ from lxdimage.templates._lifecycle import (
     render_start,
     render_template,
     render_trigger,
+    settle,
 )
 from lxdimage.templates._lint import check_template
 from lxdimage.templates._meter import Chance, Dialect
@@ -34,4 +35,5 @@ __all__ = [
     "render_start",
     "render_template",
     "render_trigger",
+    "settle",
 ]

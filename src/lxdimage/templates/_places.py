@@ -98,18 +98,18 @@ class _Walk:
         found: What is at the end.
         ends_in_link: Whether the last name of the target is a link.
         missing: The first directory on the way that is not there.
-        needed: Whether the daemon does not make it: the target names it only to leave it, or a link names it.
+        from_link: Whether a link names it, so that the daemon does not make it.
         obstacle: Why the way ends early.
-        unnameable: Why there is nothing at its end and cannot be.
+        broken: Why there is nothing at its end and cannot be.
     """
 
     done: list[str] = attrs.field(factory=list)
     found: Found = _DIRECTORY
     ends_in_link: bool = False
     missing: str | None = None
-    needed: bool = False
+    from_link: bool = False
     obstacle: str | None = None
-    unnameable: str | None = None
+    broken: str | None = None
 
     @property
     def file(self) -> str:
@@ -122,11 +122,16 @@ class _Walk:
         return isinstance(self.found, Entry) and self.found.type is EntryType.DIRECTORY
 
     @property
+    def there(self) -> bool:
+        """Whether something is at the end."""
+        return bool(self.found) and not self.broken
+
+    @property
     def lost(self) -> str | None:
         """Why nothing can be created at the end, if so."""
-        if self.needed and not self.found:
-            return f"needs the directory {self.missing!r}, which is not there"
-        return self.unnameable
+        if self.from_link and not self.found:
+            return _absent(self.missing)
+        return self.broken
 
     def name(self, step: str) -> None:
         """Note a name that is too long: looking for it fails where its directory is there."""
@@ -135,7 +140,7 @@ class _Walk:
             if self.missing is None:
                 self.obstacle = self.obstacle or problem
             else:
-                self.unnameable = problem
+                self.broken = problem
 
     def step_up(self) -> None:
         """Go to the parent directory."""
@@ -143,14 +148,19 @@ class _Walk:
             raise OutsideError("leads out of the root file system")
         self.done.pop()
         self.found = _DIRECTORY
-        self.needed = self.needed or self.missing is not None
+        if self.missing is not None:
+            self.broken = _absent(self.missing)
 
     def pass_through(self, here: str, *, from_link: bool) -> None:
         """Note what stands in the way at *here*, which is not the last step."""
         if isinstance(self.found, Entry) and not self.is_directory:
             self.obstacle = self.obstacle or f"lies below {here!r}, which is no directory"
         elif not self.found and self.missing is None:
-            self.missing, self.needed = here, from_link
+            self.missing, self.from_link = here, from_link
+
+
+def _absent(directory: str | None) -> str:
+    return f"needs the directory {directory!r}, which is not there"
 
 
 def _walk(target: str, exists: Exists) -> _Walk:
@@ -168,6 +178,8 @@ def _walk(target: str, exists: Exists) -> _Walk:
         here = "/".join([*walk.done, step])
         walk.name(step)
         walk.found = exists(here)
+        if walk.found:
+            walk.missing, walk.from_link = None, False  # an archive may leave out directories
         if link := _link(walk.found, here):
             walk.ends_in_link = walk.ends_in_link or not pending
             links += 1
@@ -195,7 +207,7 @@ def _link(found: Found, here: str) -> str | None:
 
 def _as_the_kernel(path: str, walk: _Walk) -> Place:
     """Judge a cleaned target: whatever keeps the daemon from looking counts as existing."""
-    there, problem = bool(walk.found) or walk.ends_in_link, walk.obstacle
+    there, problem = walk.there or walk.ends_in_link, walk.obstacle
     if problem:
         there = True
     elif walk.is_directory:
@@ -205,7 +217,7 @@ def _as_the_kernel(path: str, walk: _Walk) -> Place:
 
 def _step_by_step(path: str, walk: _Walk, *, slash: bool) -> Place:
     """Judge a target as it is spelled: whatever keeps the daemon from looking is an error."""
-    there, problem = bool(walk.found), walk.obstacle
+    there, problem = walk.there, walk.obstacle
     if problem:
         there = False
     elif walk.is_directory:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from conformance.pongo2.engine import Case
 from conformance.pongo2 import words
+from conformance.pongo2.engine import Case
 
 __all__ = ["PROFILES", "write"]
 

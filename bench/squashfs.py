@@ -1,0 +1,210 @@
+"""
+Prints how fast SquashFS is read and written beside the programs that people use.
+
+Whole processes in paired rounds as in run.py; for listings the time of listing an empty image is taken off, since
+that is the start of the interpreter.  Peers: squashfs-tools, squashfs-tools-ng, and PySquashfsImage where it is
+installed below --peers (``pip install --target DIR PySquashfsImage``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from data import Data
+from lxdimage.archive import Member
+from run import medians, row, warm
+
+HERE = Path(__file__).resolve().parent
+SELF = [sys.executable, str(HERE / "squashfs.py")]
+LEVEL = 3
+BLOCK = 1 << 17
+
+
+def list_members(file: BinaryIO) -> None:
+    """Print what ``unsquashfs -ll`` prints of every member."""
+    from lxdimage.formats._squashfs import read_squashfs
+
+    lines = []
+    for member in read_squashfs(file):
+        entry = member.entry
+        lines.append(
+            f"{entry.type.name} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} "
+        )
+        lines.append(f"{entry.path} {entry.target}\n")
+    sys.stdout.write("".join(lines))
+
+
+def list_peer(file: BinaryIO) -> None:
+    """Do the same with PySquashfsImage."""
+    from PySquashfsImage import SquashFsImage  # type: ignore[import-not-found,unused-ignore]
+
+    with SquashFsImage(file) as image:
+        sys.stdout.writelines(
+            f"{entry.filemode} {entry.uid}/{entry.gid} {entry.size} {entry.time} {entry.path}\n"
+            for entry in image
+        )
+
+
+def read_content(file: BinaryIO) -> None:
+    """Write the content of all files to standard output, in the order of the data."""
+    from lxdimage.formats._squashfs import Order, read_squashfs
+
+    for member in read_squashfs(file, order=Order.DATA):
+        for chunk in member.chunks():
+            sys.stdout.buffer.write(chunk)
+
+
+def write(file: BinaryIO, output: str, block_size: str) -> None:
+    """Convert a tar."""
+    from lxdimage.archive import read_archive
+    from lxdimage.formats._squashfs import write_squashfs
+
+    members = (
+        (member.entry, member.chunks()) for member in read_archive(iter(lambda: file.read(1 << 18), b""))
+    )
+    with Path(output).open("w+b") as out:
+        write_squashfs(members, out, level=LEVEL, block_size=int(block_size))
+
+
+CHILDREN: Mapping[str, Callable[..., None]] = {
+    "list": list_members,
+    "list-peer": list_peer,
+    "read": read_content,
+    "write": write,
+}
+
+
+def image(data: Data, name: str, block_size: int = BLOCK) -> str:
+    """Return a SquashFS of an archive, made by mksquashfs when it is not there."""
+    path = data.directory / f"{name}.{block_size}.squashfs"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        with data.image(name).open("rb") as tar:
+            subprocess.run([*mksquashfs(str(partial), block_size)], stdin=tar, check=True)
+        partial.rename(path)
+    return warm(str(path))
+
+
+def mksquashfs(output: str, block_size: int) -> list[str]:
+    """Return the command that converts a tar with our settings."""
+    settings = ["-comp", "zstd", "-Xcompression-level", str(LEVEL), "-b", str(block_size)]
+    return ["mksquashfs", "-", output, "-tar", *settings, "-noappend", "-quiet", "-no-progress"]
+
+
+def shell(*commands: list[str]) -> list[str]:
+    """Return a pipeline as one command."""
+    return ["sh", "-c", " | ".join(" ".join(command) for command in commands)]
+
+
+def listings(data: Data, options: argparse.Namespace) -> Iterator[str]:
+    """Yield the rows of listings, the interpreter's start taken off."""
+    large, empty = image(data, "big"), str(data.directory / "empty.squashfs")
+    if not Path(empty).exists():
+        (data.directory / "empty").mkdir(exist_ok=True)
+        settings = ["-quiet", "-no-progress"]
+        subprocess.run(["mksquashfs", str(data.directory / "empty"), empty, *settings], check=True)
+    commands = {
+        "ours": [*SELF, "--child", "list", large],
+        "ours, empty": [*SELF, "--child", "list", empty],
+        "unsquashfs -ll": ["unsquashfs", "-ll", large],
+        "unsquashfs -ll, empty": ["unsquashfs", "-ll", empty],
+    }
+    if options.peers:
+        os.environ["PYTHONPATH"] = str(options.peers)
+        commands["PySquashfsImage"] = [*SELF, "--child", "list-peer", large]
+        commands["PySquashfsImage, empty"] = [*SELF, "--child", "list-peer", empty]
+    times = medians(commands, options.rounds)
+    ours = times["ours"] - times["ours, empty"]
+    for peer, wanted in (("unsquashfs -ll", 1), ("PySquashfsImage", 5)):
+        if peer in times:
+            theirs = times[peer] - times[f"{peer}, empty"]
+            yield row("list big", f"{ours:.2f} s", peer, f"{theirs:.2f} s", theirs / ours, wanted)
+
+
+def contents(data: Data, options: argparse.Namespace) -> Iterator[str]:
+    """Yield the rows of reading everything."""
+    for name, block_size in (("big", BLOCK), ("big", 1 << 20), ("many", BLOCK)):
+        file = image(data, name, block_size)
+        ours = shell([*SELF, "--child", "read", file], ["cat", ">/dev/null"])
+        peer = shell(["sqfs2tar", file], ["cat", ">/dev/null"])
+        times = medians({"ours": ours, "peer": peer}, options.rounds)
+        title = f"read {name}, blocks of {block_size >> 10} KiB"
+        figures = f"{times['ours']:.2f} s", "sqfs2tar \\| cat", f"{times['peer']:.2f} s"
+        yield row(title, *figures, times["peer"] / times["ours"], 0.8)
+
+
+def writings(data: Data, options: argparse.Namespace) -> Iterator[str]:
+    """Yield the rows of writing, and of the size of what is written."""
+    for name, block_size in (("small", BLOCK), ("small", 1 << 20), ("many", BLOCK)):
+        tar, ours, theirs = (str(data.directory / name) for name in (f"{name}.tar", "ours", "theirs"))
+        warm(str(data.image(name)))
+        commands = {
+            "ours": [*SELF, "--child", "write", tar, ours, str(block_size)],
+            "peer": shell([*mksquashfs(theirs, block_size), f"<{tar}"]),
+        }
+        times = medians(commands, options.rounds)
+        title = f"write {name}, blocks of {block_size >> 10} KiB"
+        figures = f"{times['ours']:.2f} s", "mksquashfs -tar", f"{times['peer']:.2f} s"
+        yield row(title, *figures, times["peer"] / times["ours"], 0.7)
+        sizes = [Path(path).stat().st_size for path in (ours, theirs)]
+        figures = f"{sizes[0] / 1e6:.1f} MB", "mksquashfs -tar", f"{sizes[1] / 1e6:.1f} MB"
+        yield row(title + ", size", *figures, sizes[0] / sizes[1], 1.02, least=False)
+
+
+def memory(data: Data, _options: argparse.Namespace) -> Iterator[str]:
+    """Yield the rows of peak memory at the largest block size."""
+    file, out = image(data, "big", 1 << 20), str(data.directory / "ours")
+    commands = {
+        "read": [*SELF, "--child", "read", file],
+        "write": [*SELF, "--child", "write", str(data.image("big")), out, str(1 << 20)],
+    }
+    for title, command in commands.items():
+        peak = _peak(command)
+        yield row(f"peak memory, {title} big", f"{peak:.1f} MiB", "", "", peak, 128, least=False)
+
+
+def _peak(command: list[str]) -> float:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command}: status {process.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+def main() -> int:
+    """Make the data, run everything and print the table as it grows."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
+    parser.add_argument("--data", type=Path, default=HERE / "data", help="where the data is made and kept")
+    parser.add_argument("--peers", type=Path, help="where PySquashfsImage is installed")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        verb, path, *more = options.child
+        with Path(path).open("rb") as file:
+            CHILDREN[verb](file, *more)
+        return 0
+    for program in ("mksquashfs", "unsquashfs", "sqfs2tar"):
+        if shutil.which(program) is None:
+            parser.error(f"{program} is not installed")
+    data = Data(options.data)
+    print("| case | ours | peer | its | ratio | wanted | |\n|---|---|---|---|---|---|---|", flush=True)
+    missed = 0
+    for group in (listings, contents, writings, memory):
+        for line in group(data, options):
+            print(line, flush=True)
+            missed += line.endswith("missed |")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,236 @@
+"""Rules of the verbs that convert, edit, publish and extract: what goes where, and exit statuses."""
+
+from __future__ import annotations
+
+import io
+import stat
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lxdimage import Compression, fingerprint_files, open_image, scan_image
+from lxdimage.cli import main
+from making import CODECS, METADATA, container, member, pack
+
+BACKUP = Path(__file__).parents[1] / "corpus" / "backups" / "lxd.tar.gz"
+
+
+@pytest.fixture(autouse=True)
+def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work in a directory of one's own, with images in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    Path("image.tar.gz").write_bytes(CODECS["gzip"](container()))
+    Path("meta.tar").write_bytes(pack([member("metadata.yaml", METADATA)]))
+    Path("root.tar").write_bytes(
+        pack([member("sbin/init", b"x", mode=0o755), member("etc/motd", b"hello\n")])
+    )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command line; return status, output and words."""
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+# ── convert ──
+
+
+def test_convert_prints_the_new_fingerprint_and_the_old(capsys: pytest.CaptureFixture[str]) -> None:
+    old = fingerprint_files("image.tar.gz").hex
+    status, out, words = run(capsys, "convert", "image.tar.gz", "-o", "new", "--compression", "zstd")
+    assert (status, out) == (0, f"{fingerprint_files('new').hex}\n")
+    assert f"old fingerprint: {old}\n" in words
+    status, out, words = run(capsys, "convert", "-q", "image.tar.gz", "-o", "new", "--compression", "xz")
+    assert (status, words) == (0, "")
+
+
+def test_convert_takes_split_images_in_either_order(capsys: pytest.CaptureFixture[str]) -> None:
+    for files in (("meta.tar", "root.tar"), ("root.tar", "meta.tar")):
+        assert run(capsys, "convert", *files, "-o", "one", "--layout", "unified")[0] == 0
+        assert open_image("one").metadata.properties == {"os": "test"}
+
+
+def test_options_for_the_root_file_make_the_image_split(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "convert", "image.tar.gz", "-o", "m", "--output-rootfs", "r")[0] == 0
+    assert scan_image("m", "r").accepted
+    assert run(capsys, "convert", "image.tar.gz", "-o", "s", "--rootfs-format", "squashfs")[0] == 0
+    assert scan_image("s", "s.root").files[1].compression is Compression.SQUASHFS
+
+
+def test_convert_makes_an_image_of_a_root(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("metadata.yaml").write_bytes(METADATA)
+    status, *_ = run(capsys, "convert", "root.tar", "--metadata", "metadata.yaml", "-o", "new")
+    assert status == 0
+    with tarfile.open("new") as archive:
+        assert archive.getnames() == ["metadata.yaml", "rootfs/sbin/init", "rootfs/etc/motd"]
+
+
+def test_convert_writes_to_standard_output(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["convert", "image.tar.gz", "-o", "-", "--compression", "none"]) == 0
+    sys.stdout.flush()
+    captured = capfdbinary.readouterr()
+    assert captured.out.startswith(b"metadata.yaml\0")
+    assert captured.err.splitlines()[-1].decode() == fingerprint_files(io.BytesIO(captured.out)).hex
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("image.tar.gz", "-o", "new", "--layout", "unified", "--rootfs-format", "squashfs"), "root-format"),
+        (("image.tar.gz", "-o", "new", "--level", "99"), "unknown-level"),
+        (("meta.tar", "-o", "new"), "root-missing"),
+        (("image.tar.gz", "-o", "-", "--layout", "split"), "output-count"),
+    ],
+)
+def test_what_cannot_be_converted_is_said_and_nothing_written(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: str
+) -> None:
+    status, out, words = run(capsys, "convert", *arguments)
+    assert (status, out) == (2, "")
+    assert f"[{code}]" in words
+    assert not Path("new").exists()
+
+
+# ── edit ──
+
+
+def test_edit_changes_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t").write_bytes(b"text")
+    changes = ["-p", "a=b=c", "--unset", "os", "--expiry", "2030-01-02", "--template", "new.tpl=t"]
+    status, out, words = run(capsys, "edit", "image.tar.gz", "-o", "new", *changes)
+    image = open_image("new")
+    assert (status, out) == (0, f"{fingerprint_files('new').hex}\n")
+    assert (image.metadata.properties, image.metadata.expiry_timestamp) == ({"a": "b=c"}, 1893542400)
+    assert b"text" in CODECS["none"](b"".join(_contents("new").values()))
+    assert "[root-restreamed]" in words
+    status, _, words = run(capsys, "edit", "-i", "new", "--expiry", "never", "--remove-template", "new.tpl")
+    assert (status, open_image("new").metadata.expiry_timestamp) == (0, 0)
+    assert "[root-copied]" in words
+    assert "templates/new.tpl" not in _contents("new")
+
+
+def _contents(path: str) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
+        files = [
+            (name, archive.extractfile(name))
+            for name in archive.getnames()
+            if archive.getmember(name).isfile()
+        ]
+        return {name: file.read() for name, file in files if file}
+
+
+def test_edit_writes_to_the_files_themselves_only_when_told(capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("image.tar.gz").read_bytes()
+    assert run(capsys, "edit", "image.tar.gz", "-p", "a=b")[0] == 2
+    assert run(capsys, "edit", "image.tar.gz", "-p", "a=b", "-i", "-o", "x")[0] == 2
+    assert Path("image.tar.gz").read_bytes() == before
+    assert run(capsys, "edit", "-i", "meta.tar", "root.tar", "-p", "a=b")[0] == 0
+    assert open_image("meta.tar", "root.tar").metadata.properties == {"os": "test", "a": "b"}
+
+
+def test_edit_keeps_architecture_and_creation_date(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("new.yaml").write_bytes(METADATA.replace(b"x86_64", b"aarch64"))
+    status, _, words = run(capsys, "edit", "-i", "image.tar.gz", "--metadata", "new.yaml")
+    assert status == 2
+    assert "[immutable-field]" in words
+    change = ["edit", "-i", "image.tar.gz", "--metadata", "new.yaml", "--allow-immutable"]
+    assert run(capsys, *change)[0] == 0
+    assert str(open_image("image.tar.gz").metadata.architecture) == "aarch64"
+
+
+def test_edit_opens_an_editor(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path("editor").absolute()
+    script.write_text('#!/bin/sh\necho "# seen" >> "$2"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("VISUAL", f"{script} --wait")
+    assert main(["edit", "-i", "image.tar.gz"]) == 0
+    assert _contents("image.tar.gz")["metadata.yaml"].endswith(b"# seen\n")
+    monkeypatch.setenv("VISUAL", "true")
+    before = Path("image.tar.gz").stat().st_mtime_ns
+    assert main(["edit", "-i", "image.tar.gz"]) == 0
+    assert Path("image.tar.gz").stat().st_mtime_ns == before
+    assert "nothing was changed" in capfd.readouterr().err
+    monkeypatch.setenv("VISUAL", "false")
+    assert main(["edit", "-i", "image.tar.gz"]) == 2
+
+
+def test_what_an_editor_leaves_has_to_be_metadata(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", "truncate -s 10")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    before = Path("image.tar.gz").read_bytes()
+    assert main(["edit", "-i", "image.tar.gz"]) == 2
+    assert Path("image.tar.gz").read_bytes() == before
+
+
+# ── publish ──
+
+
+def test_publish_makes_an_image(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, words = run(
+        capsys, "publish", str(BACKUP), "-o", "new", "-p", "a=b", "--expiry", "2030-01-02"
+    )
+    assert (status, out) == (0, f"{fingerprint_files('new').hex}\n")
+    assert open_image("new").metadata.properties == {"a": "b"}
+    assert scan_image("new").files[0].compression is Compression.XZ
+    assert "[owner-outside-map]" in words
+
+
+def test_publish_repeats_itself_with_a_date(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    verb = ["publish", "--target", "incus", "--compression", "gzip", str(BACKUP)]
+    run(capsys, *verb, "-o", "one")
+    run(capsys, *verb, "-o", "two", "--creation-date", "1700000000")
+    assert Path("one").read_bytes() == Path("two").read_bytes()
+    assert open_image("one").metadata.creation_timestamp == 1700000000
+
+
+def test_publish_says_what_is_no_backup(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, words = run(capsys, "publish", "image.tar.gz", "-o", "new")
+    assert status == 2
+    assert "[backup-index]" in words
+
+
+# ── extract ──
+
+
+def test_extract_writes_members(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, words = run(capsys, "extract", "image.tar.gz", "-o", "to")
+    assert (status, out, words) == (0, "", "8 members extracted to to\n")
+    assert Path("to/rootfs/etc/hostname").read_text() == "old\n"
+    status, _, words = run(capsys, "extract", "root.tar", "meta.tar", "rootfs/etc", "-o", "two")
+    assert (status, words) == (0, "1 member extracted to two\n")
+    assert [str(path) for path in Path("two").rglob("*")] == [
+        "two/rootfs",
+        "two/rootfs/etc",
+        "two/rootfs/etc/motd",
+    ]
+
+
+def test_extract_leaves_a_directory_alone_that_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("to").mkdir()
+    Path("to/mine").touch()
+    status, _, words = run(capsys, "extract", "image.tar.gz", "-o", "to")
+    assert (status, words) == (2, "lxdimage: error: 'to': Directory not empty\n")
+    assert run(capsys, "extract", "-q", "image.tar.gz", "-o", "to", "--overwrite") == (0, "", "")
+
+
+def test_extract_fails_when_a_member_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.tar").write_bytes(pack([member("../x", b"x"), member("y", b"y")]))
+    status, _, words = run(capsys, "extract", "bad.tar", "-o", "to")
+    assert status == 1
+    assert "[dotdot-member]" in words
+    assert [path.name for path in Path("to").iterdir()] == ["y"]
+    status, _, words = run(capsys, "extract", "image.tar.gz", "nothing", "-o", "new")
+    assert status == 1
+    assert "[member-not-found]" in words
