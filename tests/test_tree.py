@@ -14,7 +14,6 @@ from typing import Any
 import attrs
 import pytest
 
-from lxdimage import _tree
 from lxdimage._tree import TreeOptions, read_tree
 from lxdimage.archive import Entry, EntryType, write_archive
 from lxdimage.diagnostics import Diagnostic
@@ -310,7 +309,7 @@ def test_a_small_file_that_grows_between_looking_and_reading_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "f").write_bytes(b"x" * 10)
-    monkeypatch.setattr(_tree.os, "read", lambda _, size: b"x" * size)
+    monkeypatch.setattr(os, "read", lambda _, size: b"x" * size)
     with pytest.raises(BuildError, match=r"'f'.*file-changed"):
         _members(tmp_path)
 
@@ -381,7 +380,7 @@ def test_errors_of_the_disk_name_the_file(
             raise OSError(5, "Input/output error")
         return real(first, *rest, **named)
 
-    monkeypatch.setattr(_tree.os, call, broken)
+    monkeypatch.setattr(os, call, broken)
     with pytest.raises(BuildError, match=r"'(d/|d/f|l)' cannot be read: Input/output error.*unreadable-file"):
         _members(tmp_path)
 
@@ -392,7 +391,7 @@ def test_other_errors_of_the_system_name_the_file(tmp_path: Path, monkeypatch: p
     def full(*_: object) -> bytes:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(_tree.os, "read", full)
+    monkeypatch.setattr(os, "read", full)
     with pytest.raises(OSError, match="Cannot allocate") as caught:
         _members(tmp_path)
     assert caught.value.filename == f"{tmp_path}/f"

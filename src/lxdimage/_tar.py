@@ -344,6 +344,11 @@ def dump_old_sparse(pairs: SparseMap) -> bytes:
     return blocks
 
 
+def _is_decimal(text: bytes) -> bool:
+    """Tell whether *text* is a number, and of no more digits than 64 bits can have."""
+    return text.isdigit() and len(text) < 20
+
+
 def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
     """
     Return the map of GNU.sparse.map, formats 0.0 and 0.1: numbers separated by commas.
@@ -352,8 +357,8 @@ def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
         HeaderError: When they are not *count* pairs of decimal numbers.
     """
     fields = text.split(b",") if text else []
-    if not count.isdigit() or len(fields) != 2 * int(count) or not all(field.isdigit() for field in fields):
-        raise HeaderError(f"GNU.sparse.map holds {len(fields)} numbers, expected {count!r} pairs")
+    if not (all(map(_is_decimal, (count, *fields))) and len(fields) == 2 * int(count)):
+        raise HeaderError(f"GNU.sparse.map holds {len(fields)} numbers, expected {count[:20]!r} pairs")
     numbers = [int(field) for field in fields]
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
@@ -391,7 +396,7 @@ def parse_sparse_text(lines: Iterable[bytes]) -> SparseMap:
     """
     numbers = []
     for line in lines:
-        if not line.isdigit() or len(line) > 19:
+        if not _is_decimal(line):
             raise HeaderError(f"sparse map holds {line[:20]!r}, expected a decimal number")
         numbers.append(int(line))
     return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
@@ -405,13 +410,13 @@ def dump_sparse_text(pairs: SparseMap) -> bytes:
 
 def validate_sparse(pairs: SparseMap, size: int, *, lenient: bool = False) -> None:
     """
-    Check that *pairs* ascend, do not overlap (GNU tar does not mind: *lenient*) and end within *size*.
+    Check that *pairs* ascend, do not overlap (GNU tar does not mind: *lenient*) and lie within *size*.
 
     Raises:
         HeaderError: When they do not.
     """
     end = 0
     for offset, length in pairs:
-        if (offset < end and not lenient) or length < 0 or offset + length > size:
+        if offset < (0 if lenient else end) or length < 0 or offset + length > size:
             raise HeaderError(f"sparse map has {length} bytes at {offset}, in a file of {size} bytes")
         end = offset + length

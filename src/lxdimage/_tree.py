@@ -100,6 +100,7 @@ def read_tree(
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_XATTRS = hasattr(os, "listxattr")
 _NOATIME: int = getattr(os, "O_NOATIME", 0)
 # What happens to a name that was there a moment ago; the rest are permissions and broken disks.
 _CHANGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE})
@@ -211,9 +212,10 @@ class _Walk:
                 size=size,
                 xattrs=xattrs,
             )
-            return entry, (content,)
         except OSError as error:
             raise self._failed(error, path) from error
+        else:
+            return entry, (content,)
         finally:
             if descriptor != self._large_file:
                 os.close(descriptor)
@@ -349,6 +351,8 @@ class _Walk:
     def _xattrs(self, file: int | str, path: str) -> Mapping[str, bytes]:
         """Return the extended attributes of an open file, or of a name that is not followed."""
         follow = isinstance(file, int)
+        if not _XATTRS:
+            return _NO_XATTRS
         try:
             names = os.listxattr(file, follow_symlinks=follow)
             if not names:

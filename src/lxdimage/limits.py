@@ -21,7 +21,7 @@ class Limits:
         size: Bytes that an archive may decompress to.
         ratio: Decompressed bytes for each compressed byte, once more than 256 MiB came out.
         members: Members of one archive.
-        extension: Bytes of one PAX or GNU extension header.
+        extension: Bytes of one PAX or GNU extension header, and of all PAX global headers together.
         window: Bytes of memory that one decoder may need for its window or dictionary.
         parallel_memory: Bytes that parallel xz and bzip2 decoding may use in all; below that, one thread.
         template_size: Bytes of one template.

@@ -184,7 +184,7 @@ def test_a_cut_anywhere_ends_in_members_and_at_most_our_error(tar_format: int) -
                 for _ in item.chunks():
                     pass
         except TruncatedImageError as error:
-            assert error.diagnostics[0].offset is not None  # noqa: PT017 - not every cut is an error
+            assert error.diagnostics[0].offset is not None
             assert not reader.ended
 
 
@@ -257,7 +257,7 @@ def test_many_members_take_no_memory() -> None:
     tracemalloc.start()
     started = time.monotonic()
     chunks = (block * 1000 for _ in range(50))
-    assert sum(1 for _ in TarReader(chunks)) == 200_000
+    assert sum(1 for _ in TarReader(chunks)) == 50_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20

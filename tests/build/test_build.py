@@ -104,6 +104,11 @@ def _build(rootfs: Any, to: Path, form: str = "unified-none-tar", **options: Any
     )
 
 
+def _codes(built: BuiltImage) -> list[str]:
+    """Return the codes of the notes, but for what depends on who runs the tests."""
+    return [note.code for note in built.notes if note.code != "root-not-owned-by-root"]
+
+
 def _root(*files: Any) -> dict[str, tuple[Entry, bytes]]:
     """Return the members of an image's root by their paths, as a directory would give them."""
     found = {}
@@ -330,7 +335,7 @@ def test_what_is_not_given_is_taken_from_the_root(tree: Path, tmp_path: Path) ->
         "description": "Debian 13",
     }
     assert abs(built.metadata.creation_timestamp - time.time()) < 60
-    assert [note.code for note in built.notes] == ["derived-metadata"] * 3
+    assert _codes(built) == ["derived-metadata"] * 3
     assert open_image(tmp_path / "image").metadata == built.metadata
 
 
@@ -440,7 +445,7 @@ def test_templates_are_read_from_a_directory(tree: Path, tmp_path: Path) -> None
     (directory / "hostname.tpl").chmod(0o600)
     built = _build(tree, tmp_path / "image", templates=directory)
     assert dict(open_image(tmp_path / "image").templates)["hostname.tpl"] == b"h"
-    assert [note.code for note in built.notes] == ["template-unused"]
+    assert _codes(built) == ["template-unused"]
     with open_members(tmp_path / "image") as members:
         entries = {member.path: member.member.entry for member in members}
     assert list(entries)[1:5] == [
@@ -492,6 +497,8 @@ def test_a_directory_with_metadata_and_rootfs_is_an_image_unpacked(tree: Path, t
     built = _build(top, tmp_path / "image", metadata=None, templates=None)
     again = _build(top / "rootfs", tmp_path / "again")
     assert built.fingerprint == again.fingerprint
+    other = METADATA.evolve(properties={"os": "other"})
+    assert _build(top, tmp_path / "other", metadata=other, templates=None).metadata == other
 
 
 def test_a_directory_with_metadata_and_a_disk_is_a_virtual_machine(tmp_path: Path) -> None:
@@ -506,9 +513,7 @@ def test_a_directory_with_metadata_and_a_disk_is_a_virtual_machine(tmp_path: Pat
 # ---- virtual machines -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "form", ["unified-none-tar", "unified-xz-tar", "split-gzip-tar", "split-gzip-squashfs"]
-)
+@pytest.mark.parametrize("form", ["unified-none-tar", "unified-xz-tar", "split-gzip-tar"])
 @pytest.mark.parametrize("as_stream", [False, True], ids=["path", "stream"])
 def test_a_disk_makes_a_virtual_machine(tmp_path: Path, form: str, *, as_stream: bool) -> None:
     rootfs = _Pipe(QCOW2.read_bytes()) if as_stream else QCOW2
@@ -567,6 +572,12 @@ REFUSALS: list[tuple[str, Callable[[Path], Path], dict[str, Any]]] = [
     ("option-without-use", _TREE, {"strip_prefix": 1}),
     ("option-without-use", lambda _: QCOW2, {"exclude": ["x"]}),
     ("option-without-use", lambda _: QCOW2, {"map_owner": "0:0:5"}),
+    ("option-without-use", _TREE, {"rootfs_format": "squashfs"}),
+    ("option-without-use", lambda _: QCOW2, {"rootfs_format": "squashfs", "layout": Layout.SPLIT}),
+    ("missing-architecture", lambda _: QCOW2, {"metadata": None, "templates": {}}),
+    ("template-name", _TREE, {"templates": {**TEMPLATES, "../x": b""}}),
+    ("template-name", _TREE, {"templates": {**TEMPLATES, "": b""}}),
+    ("template-name", _TREE, {"templates": {**TEMPLATES, "/x": b""}}),
     ("number-out-of-range", _TREE, {"strip_prefix": -1}),
     ("number-out-of-range", _TREE, {"source_date_epoch": -1}),
     ("number-out-of-range", _TREE, {"threads": -1}),
@@ -611,7 +622,7 @@ def test_a_tree_without_a_file_is_worth_a_note(tmp_path: Path) -> None:
     built = _build(
         tmp_path / "tree", tmp_path / "image", metadata=METADATA.evolve(templates={}), templates=None
     )
-    assert [note.code for note in built.notes] == ["root-empty"]
+    assert _codes(built) == ["root-empty"]
 
 
 def test_a_tree_that_belongs_to_somebody_else_is_worth_a_note(tmp_path: Path, tree: Path) -> None:

@@ -87,6 +87,8 @@ def test_two_files_are_written_when_asked_for(tree: Path, tmp_path: Path, form: 
     scan = scan_image(tmp_path / "i", tmp_path / "i.root")
     assert scan.accepted
     assert scan.layout is Layout.SPLIT
+    assert _build(tree, *GIVEN, "--layout", "split", "-o", tmp_path / "s") == 0
+    assert scan_image(tmp_path / "s", tmp_path / "s.root").accepted
     assert _build(tree, *GIVEN, "--output-rootfs", tmp_path / "r", "-o", tmp_path / "m") == 0
     assert scan_image(tmp_path / "m", tmp_path / "r").accepted
 
@@ -179,7 +181,7 @@ def test_what_cannot_be_built_is_said_on_standard_error(
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["-p", "novalue"], ["--creation-date", "soon"], ["--compression", "lz4"]]
+    "words", [[], ["-p", "novalue"], ["--creation-date", "soon"], ["--compression", "squashfs"]]
 )
 def test_usage_errors_end_in_2(tree: Path, tmp_path: Path, words: list[str]) -> None:
     output = ["-o", tmp_path / "i"] if words else []
@@ -202,6 +204,21 @@ def test_dates_are_seconds_or_days(tree: Path, tmp_path: Path, text: str, second
     words = ["--architecture", "x86_64", f"--creation-date={text}", "--compression", "none"]
     assert _build(tree, *words, "-o", tmp_path / "i") == 0
     assert open_image(tmp_path / "i").metadata.creation_timestamp == seconds
+
+
+def test_quiet_prints_the_fingerprint_alone(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _build(tree, *GIVEN, "--quiet", "-o", tmp_path / "i") == 0
+    assert _printed(capsys) == (f"{fingerprint_files(tmp_path / 'i')}\n", "")
+
+
+def test_an_archive_may_not_decompress_to_more_than_allowed(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["tar", "-C", str(tree), "-czf", str(tmp_path / "t"), "."], check=True, timeout=60)
+    assert _build(tmp_path / "t", *GIVEN, "--max-size", "1K", "-o", tmp_path / "i") == 2
+    assert "decompression-limit" in _printed(capsys)[1]
 
 
 def test_notes_are_printed(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+import zstandard
 
 from lxdimage.archive import EntryType
 from lxdimage.diagnostics import Diagnostic, Stage
@@ -190,7 +191,9 @@ def test_no_flipped_bit_of_a_small_file_system_breaks_the_reader() -> None:
             use(bytes(damaged))
 
 
-@pytest.mark.parametrize("name", ["mksquashfs-gzip", "mksquashfs-lz4", "mksquashfs-plain", "tar2sqfs-lzo"])
+@pytest.mark.parametrize(
+    "name", ["mksquashfs-gzip", "mksquashfs-lz4", "mksquashfs-plain", "mksquashfs-zstd", "tar2sqfs-lzo"]
+)
 def test_no_flipped_byte_of_an_image_breaks_the_reader(name: str) -> None:
     """The superblock and the tables; of the data every 97th byte."""
     good = (CORPUS / f"{name}.squashfs").read_bytes()
@@ -322,6 +325,23 @@ def test_what_unsquashfs_alone_refuses_is_readable_and_found_at_creation(data: b
     found = check_squashfs(io.BytesIO(data))
     assert {(finding.code, finding.stage) for finding in found} == {("squashfs-refused-layout", Stage.CREATE)}
     assert text in found[0].message
+
+
+def test_what_cannot_be_read_is_found_where_the_daemon_reads_it() -> None:
+    """A file with metadata.yaml is read when it is imported, the root of a split image at creation."""
+    names = listing((b"me", 0))
+    data = forge(directory(1, len(names)), names, 0)
+    for stage in (Stage.IMPORT, Stage.CREATE):
+        (finding,) = check_squashfs(io.BytesIO(data), stage=stage)
+        assert (finding.code, finding.stage) == ("squashfs-loop", stage)
+
+
+def test_a_zstd_frame_that_claims_too_much_is_not_allocated() -> None:
+    frame = zstandard.ZstdCompressor().compress(bytes(1 << 20))
+    image = with_file(file(1, 4096, [len(frame)]), frame)
+    claimed = bytearray(image)
+    claimed[20] = Compressor.ZSTD.value
+    assert "the frame claims 1048576 bytes, more than 4096" in first(bytes(claimed)).message
 
 
 def test_an_inode_with_several_names_is_hard_linked() -> None:

@@ -151,6 +151,15 @@ def test_input_that_cannot_seek_is_spooled() -> None:
         assert sum(1 for _ in read_squashfs(file)) == len(EXPECTED)
 
 
+def test_a_spool_is_closed_when_its_input_fails() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"some"
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        spool(chunks())
+
+
 def test_a_decompressing_file_is_read_through_and_not_around(tmp_path: Path) -> None:
     """A gzip file has the descriptor of the compressed bytes, which must not be used."""
     path = tmp_path / "image.gz"

@@ -227,6 +227,22 @@ def test_the_file_appears_between_check_and_publishing(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["image"]
 
 
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_file_system_that_names_no_nameless_file_gets_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bytes | None
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    if old is not None:
+        (tmp_path / "image").write_bytes(old)
+    with open_outputs(tmp_path / "image") as outputs:
+        _write(outputs, b"new bytes" * 100_000)
+    assert (tmp_path / "image").read_bytes() == b"new bytes" * 100_000
+    assert _names(tmp_path) == ["image"]
+
+
 def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
     class Full(io.BytesIO):
         def write(self, _: object) -> int:

@@ -17,15 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lxdimage import Limits, Scan, scan_image, scan_targets
+from lxdimage import Limits, Scan, Target, scan_image, scan_targets
 from making import CODECS, METADATA, container, member, pack
 
 SMALL = pack([member("metadata.yaml", METADATA), member("rootfs/x", b"content")])
 
 
 def judged(data: bytes, limits: Limits | None = None) -> Scan:
-    """Scan *data* for all targets, and hold what must hold for any bytes."""
-    scans = scan_targets(io.BytesIO(data), limits=limits)
+    """Scan *data* for both kinds of daemon, and hold what must hold for any bytes."""
+    # One daemon for each generation of the YAML library.
+    scans = scan_targets(io.BytesIO(data), targets=(Target.LXD, Target.INCUS), limits=limits)
     for scan in scans.values():
         assert hashlib.sha256(data).hexdigest() == scan.fingerprint.hex
         assert scan.accepted == (scan.image is not None)
@@ -35,7 +36,7 @@ def judged(data: bytes, limits: Limits | None = None) -> Scan:
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_cut_of_a_small_image_ends_in_findings(codec: str) -> None:
     data = CODECS[codec](SMALL)
-    for end in range(0, len(data), max(1, len(data) // 120)):
+    for end in range(0, len(data), max(1, len(data) // 40)):
         scan = judged(data[:end])
         assert scan.diagnostics or end > len(data) - 1025
 
@@ -44,25 +45,25 @@ def test_every_cut_of_a_small_image_ends_in_findings(codec: str) -> None:
 def test_every_flip_in_a_small_image_ends_in_a_verdict(codec: str) -> None:
     data = CODECS[codec](SMALL)
     generator = random.Random(codec)
-    for at in range(0, min(len(data), 1600), 1 if len(data) < 400 else 9):
+    for at in range(0, min(len(data), 1600), 3 if len(data) < 400 else 31):
         flipped = bytearray(data)
         flipped[at] ^= generator.randrange(1, 256)
         judged(bytes(flipped))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=2000))
 def test_arbitrary_bytes_end_in_a_refusal(data: bytes) -> None:
     assert not judged(data).accepted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(sorted(CODECS)), st.binary(max_size=1500))
 def test_arbitrary_bytes_in_a_known_compression_end_in_a_refusal(codec: str, data: bytes) -> None:
     assert not judged(CODECS[codec](data)).accepted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_mutated_images_end_in_a_verdict(data: st.DataObject) -> None:
     image = bytearray(container())
@@ -83,7 +84,7 @@ def test_mutated_images_end_in_a_verdict(data: st.DataObject) -> None:
     judged(CODECS[codec](bytes(image)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400))
 def test_arbitrary_metadata_ends_in_a_verdict(text: bytes) -> None:
     judged(container(text))
@@ -150,7 +151,7 @@ def test_control_characters_in_names_are_escaped_when_printed() -> None:
         b"'" * 100_001,
         b"|" + b"\n" * 200_000,
         b"%" * 100_000,
-        b"a:\n" * 100_000,
+        b"a:\n" * 20_000,
         b"#" * 100_000,
     ],
     ids=lambda text: repr(text[:12]),

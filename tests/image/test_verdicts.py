@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lxdimage import Metadata, Scan, Stage, Target, scan_targets
+from lxdimage import InvalidImageError, Metadata, Scan, Stage, Target, scan_targets
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "images"
 CASES: list[dict[str, Any]] = json.loads((CORPUS / "cases.json").read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def shown_date(timestamp: int, none: str, target: Target) -> str:
     """Return a date as the daemon's API shows it."""
     if timestamp == 0 or (timestamp < 0 and not target.traits.signed_dates):
         return none
-    return (datetime(1970, 1, 1) + timedelta(seconds=timestamp)).isoformat() + "Z"  # noqa: DTZ001
+    return (datetime(1970, 1, 1) + timedelta(seconds=timestamp)).isoformat() + "Z"
 
 
 def facts_of(metadata: Metadata, scan: Scan, target: Target) -> dict[str, object]:
@@ -77,7 +77,11 @@ def test_the_creation_and_start_verdicts_equal_the_daemons(case: dict[str, Any])
 
 
 @pytest.mark.parametrize("case", UNDECIDED, ids=lambda case: case["id"])
-def test_what_a_file_alone_does_not_decide_ends_in_findings(case: dict[str, Any]) -> None:
-    if len(case["args"]) <= 2:
-        for scan in scans_of(case).values():
-            assert scan.diagnostics
+def test_what_a_file_alone_does_not_decide_ends_in_a_scan_or_our_error(case: dict[str, Any]) -> None:
+    if len(case["args"]) > 2:
+        with pytest.raises(InvalidImageError):
+            scans_of(case)
+        return
+    for target, scan in scans_of(case).items():
+        assert target is scan.target
+        assert scan.accepted == (scan.image is not None)

@@ -51,7 +51,7 @@ def test_equal_metadata_hash_alike() -> None:
     [
         (datetime(1970, 1, 1, 0, 0, 5, 999_999, tzinfo=UTC), 5),
         (datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=1))), 3600),
-        (datetime(1970, 1, 1, 0, 0, 7), 7),  # noqa: DTZ001 - UTC is assumed
+        (datetime(1970, 1, 1, 0, 0, 7), 7),
         (datetime(1960, 1, 1, tzinfo=UTC), -315_619_200),
         (-5, -5),
     ],

@@ -12,6 +12,7 @@ import attrs
 
 from lxdimage.templates._context import lxd_context
 from lxdimage.templates._values import Value
+from templates.typed import read_values
 
 __all__ = ["Recorded", "read_cases"]
 
@@ -28,6 +29,7 @@ class Recorded:
         template: The text.
         context: The variables as recorded.
         results: What each engine gave, by name.
+        mode: ``daemon``, or ``bare`` for the language on its own.
         accident: ``map-order``, ``time`` or ``random`` when the result is one of many.
     """
 
@@ -35,10 +37,13 @@ class Recorded:
     template: bytes
     context: Mapping[str, Any]
     results: Mapping[str, Mapping[str, Any]]
+    mode: str
     accident: str | None
 
     def variables(self) -> dict[str, Value]:
-        """Return the variables as a daemon gives them; missing ones have their usual values."""
+        """Return the variables; those of a daemon have their usual values when they are missing."""
+        if self.mode == "bare":
+            return read_values(self.context)
         given = {key: value for key, value in self.context.items() if value is not None}
         nothing: dict[str, Any] = {"instance": {}, "config": {}, "devices": {}, "properties": {}}
         return lxd_context(**{"trigger": "create", "path": "/etc/hostname", **nothing, **given})
@@ -62,11 +67,11 @@ def _output(result: Mapping[str, Any]) -> bytes:
 
 
 def read_cases(*names: str) -> Iterator[Recorded]:
-    """Yield the cases of some files that are rendered as daemons do today."""
+    """Yield the cases of some files, without those of older daemons."""
     for name in names:
         for line in (CORPUS / name).read_text(encoding="utf-8").split("\n"):
             case = json.loads(line) if line else {"mode": "nothing"}
-            if "mode" not in case:
+            if case.get("mode", "bare") == "bare":
                 yield _recorded(case)
 
 
@@ -80,5 +85,6 @@ def _recorded(case: Mapping[str, Any]) -> Recorded:
         template=template,
         context=case["context"],
         results={name: case[name] for name in ("v4", "lxd", "v6") if name in case},
+        mode=case.get("mode", "daemon"),
         accident=case.get("nondeterministic"),
     )

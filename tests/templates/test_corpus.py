@@ -23,7 +23,7 @@ def outcome(case: Recorded, engine: str) -> tuple[bytes | None, str]:
     """Return the output, or None, and the stage that was reached."""
     stage = "parse"
     try:
-        template = Template.parse(case.template, dialect=DIALECTS[engine], wrapped=True)
+        template = Template.parse(case.template, dialect=DIALECTS[engine], wrapped=case.mode == "daemon")
         stage = "execute"
         return template.render(case.variables()), stage
     except LXDImageError:
@@ -58,7 +58,7 @@ def test_the_version_is_the_one_difference_of_the_release_from_lxd() -> None:
 def test_output_that_depends_on_map_order_is_marked() -> None:
     for case in CASES:
         if case.accident == "map-order" and len(case.outputs("lxd") or ()) > 1:
-            rendered = Template.parse(case.template, wrapped=True).run(case.variables())
+            rendered = Template.parse(case.template, wrapped=case.mode == "daemon").run(case.variables())
             assert Chance.MAP_ORDER in rendered.depends_on, case.id
 
 

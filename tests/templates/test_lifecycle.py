@@ -276,11 +276,16 @@ def test_create_only_leaves_alone_what_is_there(target: Target) -> None:
 
 
 def test_what_a_rule_wrote_is_there_for_the_next() -> None:
-    image = rules({"u": b"second"}, __x=rule(), x=rule(template="u"), x__y=rule(create_only=True))
-    first, second = (file for file in render_trigger(image, "create", ONE) if file.path == "x")
+    image = rules({"u": b"second"}, __x=rule(), x=rule(template="u"))
+    first, second = render_trigger(image, "create", ONE)
     assert [Action.CREATE, Action.OVERWRITE] == [first.action, second.action]
     twice = rules(__x=rule("create", "start", create_only=True))
     assert [Action.CREATE, Action.KEEP] == [file.action for file in render_start(twice, ONE)]
+
+
+def test_nothing_is_written_below_what_a_rule_wrote() -> None:
+    with pytest.raises(TemplateRenderError, match="lies below 'etc/a'"):
+        list(render_trigger(rules(__etc__a=rule(), __etc__a__b=rule()), "create", ONE))
 
 
 def test_settled_files_have_the_last_content_and_the_first_mode() -> None:

@@ -30,7 +30,8 @@ _XATTR = b"SCHILY.xattr."
 class _Source(Protocol):
     """The reader that a member came from."""
 
-    global_records: Mapping[bytes, bytes]
+    @property
+    def global_records(self) -> Mapping[bytes, bytes]: ...
 
     def stored_content(self) -> Chunks: ...
 
@@ -152,6 +153,9 @@ class TarMember:
         at = 0
         buffer = b""
         for offset, length in (*sparse, (self.size, 0)):
+            if offset < at:
+                text = f"sparse map of {shown(self.name)} goes back from byte {at} to byte {offset}"
+                self._reader.fail("bad-sparse-map", text, self.offset)
             yield from _zeros(offset - at)
             at = offset + length
             while length > 0:
@@ -171,9 +175,17 @@ def extensions(lead: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield type flag and payload of each extension member in *lead*."""
     at = 0
     while at < len(lead):
-        size = parse_number(lead[at + 124 : at + 136], "size")
+        size = _extension_size(lead[at + 124 : at + 136])
         yield lead[at + 156], lead[at + BLOCK : at + BLOCK + size]
         at += BLOCK + _tar.padded(size)
+
+
+def _extension_size(field: bytes) -> int:
+    """Return the size of an extension member that was found good as Go reads it, or else as GNU tar does."""
+    try:
+        return parse_number(field, "size")
+    except HeaderError:
+        return _tar.parse_size_leniently(field)
 
 
 def _zeros(size: int) -> Chunks:

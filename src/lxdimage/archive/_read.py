@@ -63,7 +63,6 @@ class TarReader:
         count: Members seen.
         ended: Whether end-of-archive blocks were seen; without them, the stream was perhaps cut.
         cut: Bytes of padding that are missing behind the last member's content: Go does not mind, GNU tar does.
-        global_records: Records of the PAX global headers so far.
     """
 
     def __init__(
@@ -74,7 +73,11 @@ class TarReader:
         self.count = 0
         self.ended = False
         self.cut = 0
-        self.global_records = NO_RECORDS
+        self._globals: dict[bytes, bytes] = {}
+        self._globals_size = 0
+        self._shared: Mapping[bytes, bytes] | None = (
+            NO_RECORDS  # a copy of them, None where it is out of date
+        )
         self._chunks = chunks
         self._limits = limits or Limits()
         self._sums: dict[bytes, int] = {}
@@ -90,6 +93,13 @@ class TarReader:
     def offset(self) -> int:
         """Byte offset of the next block to look at."""
         return self._base + self._next
+
+    @property
+    def global_records(self) -> Mapping[bytes, bytes]:
+        """Records of the PAX global headers so far; the same object as long as no header changes them."""
+        if self._shared is None:
+            self._shared = MappingProxyType(dict(self._globals))
+        return self._shared
 
     # ---- the loop that costs -----------------------------------------------------------------------------
 
@@ -219,24 +229,28 @@ class TarReader:
 
     def _special(self, header: bytes, lead: bytes) -> TarMember | None:
         """Return the member whose first block not yet taken into *lead* is *header*; None at the end of the archive."""
+        before = bytearray(lead)
         while header != ZERO_BLOCK:
             offset = self._base + self._next - BLOCK
             size = self._verify(header, offset)
             if header[156] not in _EXTENSIONS:
-                return self._member(header, size, lead, offset - len(lead))
+                return self._member(header, size, bytes(before), offset - len(before))
             payload = self._extension(size, offset)
             if header[156] == 0x67:
                 records = self._pax(payload, size, offset)
-                self.global_records = MappingProxyType({**self.global_records, **records})
-                lead = b""
+                self._globals_size += size
+                self._limit_extension(self._globals_size, offset)
+                self._globals |= records
+                self._shared = None
+                before.clear()
                 if self.strict:
                     # Go hands it out as an entry of that name, and the daemons compare names alone.
                     name = records.get(b"path") or _name_in(header)
                     self._at = self._data_end = self._next
                     return TarMember(name, header[156], 0, offset, header, self)
             else:
-                lead += header + payload
-                self._limit_extension(len(lead), offset)
+                before += header + payload
+                self._limit_extension(len(before), offset)
             header = self._next_block()
             if len(header) < BLOCK:
                 self._finish(header)
@@ -279,7 +293,7 @@ class TarReader:
     def _extension(self, size: int, offset: int) -> bytes:
         """Return the blocks of an extension member's payload."""
         self._limit_extension(size, offset)
-        payload = b""
+        payload = bytearray()
         self._data_end = self._next + size
         while len(payload) < _tar.padded(size):
             block = self._next_block()
@@ -287,8 +301,8 @@ class TarReader:
             if len(block) < BLOCK:
                 if len(payload) < size:
                     self._fail_truncated(size - len(payload))
-                return payload.ljust(_tar.padded(size), b"\0")
-        return payload
+                payload += bytes(_tar.padded(size) - len(payload))
+        return bytes(payload)
 
     def _limit_extension(self, size: int, offset: int) -> None:
         limit = _GO_EXTENSION if self.strict else self._limits.extension

@@ -29,7 +29,6 @@ from lxdimage.errors import BuildError
 from lxdimage.formats import SQUASHFS, FileFormat
 from lxdimage.formats._squashfs import read_squashfs
 from lxdimage.image._stream import decode_named
-from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
 __all__ = ["ArchiveRoot", "RootInput"]
@@ -110,10 +109,11 @@ class ArchiveRoot:
         source = self._source
         if source.format == SQUASHFS:
             assert source.stream is not None
-            return read_squashfs(source.stream, source=source.name)
+            return read_squashfs(source.stream, limits=self._options.limits, source=source.name)
         assert source.format.compression is not None
-        decoded = decode_named(source.format.compression, source.open(), source.name, Limits())
-        return TarReader(decoded, source=source.name)
+        limits = self._options.limits
+        decoded = decode_named(source.format.compression, source.open(), source.name, limits)
+        return TarReader(decoded, source=source.name, limits=limits)
 
     def _placed(self, reader: Iterable[Member]) -> Iterator[tuple[bytes | None, Member]]:
         """Yield the members that go into the image and their paths, of the top directory an empty one."""

@@ -35,6 +35,7 @@ from lxdimage.formats import ImageType, Layout
 from lxdimage.formats._sinks import OutputArgument
 from lxdimage.formats._squashfs import Compressor, write_squashfs
 from lxdimage.formats._write import OutputFile, OutputFiles, open_outputs
+from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
 from lxdimage.rules import diagnose
 
@@ -63,6 +64,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     exclude: Iterable[str] = (),
     map_owner: OwnerMap | str | None = None,
     strip_prefix: int = 0,
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> BuiltImage:
     """
@@ -74,7 +76,8 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     Args:
         rootfs: A directory, an archive of the root file system (tar with any compression, or SquashFS), or the
             qcow2 disk of a virtual machine.  A directory that holds ``metadata.yaml`` and ``rootfs`` or
-            ``rootfs.img``, and perhaps ``templates``, is an image unpacked, and becomes that image again.
+            ``rootfs.img``, and perhaps ``templates``, is an image unpacked, and becomes that image again, with other
+            metadata or templates where they are given.
         output: Where to write: one path or stream, or metadata and root of a split image; given one path for
             those, the root goes beside it, with ``.root`` at the end of its name.
         metadata: What metadata.yaml says, or the file that holds it.  Without it, architecture, operating system
@@ -97,6 +100,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         map_owner: How the owners of files on this machine are mapped, for roots made by unprivileged users;
             see `OwnerMap.parse`.
         strip_prefix: Leading components that names in an archive lose.
+        limits: Bounds on what an untrusted archive may use.
         progress: Called with the bytes read so far and in all, None where that is not known.
 
     Returns:
@@ -110,14 +114,17 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     """
     _check_numbers(strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads)
     findings = Findings()
-    unpacked = _Unpacked.find(rootfs) if metadata is None and templates is None else None
+    unpacked = _Unpacked.find(rootfs)
     if unpacked is not None:
-        rootfs, metadata, templates = unpacked.rootfs, unpacked.metadata, unpacked.templates
+        rootfs = unpacked.rootfs
+        metadata = unpacked.metadata if metadata is None else metadata
+        templates = unpacked.templates if templates is None else templates
     options = RootOptions(
         latest=source_date_epoch,
         excluded=excluder(exclude),
         owners=OwnerMap.parse(map_owner) if isinstance(map_owner, str) else map_owner,
         strip=strip_prefix,
+        limits=limits or Limits(),
         note=findings.add,
     )
     wishes = Wishes(
@@ -133,10 +140,12 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         threads=threads,
         memory=memory,
     )
-    files = read_templates(templates)
+    files = read_templates(templates, options.limits)
     targets = output_targets(output if output_rootfs is None else (output, output_rootfs), layout)  # type: ignore[arg-type]
     with open_root(rootfs, options, twice=metadata is None, progress=progress) as root:
         kind = _check_type(root, type, options)
+        if rootfs_format == "squashfs" and (layout is Layout.UNIFIED or kind is ImageType.VIRTUAL_MACHINE):
+            raise _useless("only the root of a split container image may be a SquashFS")
         settled = settle_metadata(
             metadata, wishes, facts=root.facts, now=source_date_epoch, note=findings.add
         )
@@ -192,11 +201,14 @@ def _check_type(root: Root, wanted: ImageType | None, options: RootOptions) -> I
         text = f"the root makes a {kind.value}, not a {wanted.value}" if wanted else ""
         raise BuildError(diagnose("wrong-type-of-root", text))
     if options.strip and not isinstance(root, ArchiveRoot):
-        raise BuildError(diagnose("option-without-use", "only the names in an archive can be stripped"))
+        raise _useless("only the names in an archive can be stripped")
     if (options.excluded or options.owners) and isinstance(root, DiskRoot):
-        text = "nothing can be excluded from a disk, nor owners mapped in it"
-        raise BuildError(diagnose("option-without-use", text))
+        raise _useless("nothing can be excluded from a disk, nor owners mapped in it")
     return kind
+
+
+def _useless(text: str) -> BuildError:
+    return BuildError(diagnose("option-without-use", text))
 
 
 def _check_outside(root: Root, targets: Iterable[OutputArgument], options: RootOptions) -> None:

@@ -8,6 +8,7 @@ import attrs
 
 from lxdimage.build._owners import OwnerMap
 from lxdimage.diagnostics import Diagnostic
+from lxdimage.limits import Limits
 
 __all__ = ["Place", "RootOptions"]
 
@@ -22,6 +23,7 @@ class RootOptions:
         excluded: Tells whether a path is left out.
         owners: Maps the owners of all files.
         strip: Leading components that the names in an archive lose.
+        limits: Bounds on what an untrusted archive may use.
         note: Is told what was left out or looks wrong.
     """
 
@@ -29,6 +31,7 @@ class RootOptions:
     excluded: Callable[[str], bool] | None
     owners: OwnerMap | None
     strip: int
+    limits: Limits
     note: Callable[[Diagnostic], None]
 
 

@@ -22,28 +22,32 @@ TemplatesArgument: TypeAlias = "str | os.PathLike[str] | Mapping[str, bytes] | N
 _NANO = 1_000_000_000
 
 
-def read_templates(given: TemplatesArgument) -> dict[str, bytes]:
+def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]:
     """
     Return template files by name.
 
     Raises:
-        BuildError: When something in the directory is no regular file, or cannot be read.
+        BuildError: When something in the directory is no regular file, or cannot be read, or a name is none of a file.
         LimitExceededError: When they have more bytes than anybody would render.
         OSError: When the directory cannot be read.
     """
     if given is None:
         return {}
-    templates = dict(given) if isinstance(given, Mapping) else dict(_files(given))
-    limits = Limits()
+    templates = dict(given) if isinstance(given, Mapping) else dict(_files(given, limits.template_size))
     for name, content in templates.items():
+        if "\0" in name or not _NO_NAMES.isdisjoint(name.split("/")):
+            text = f"{name!r} is no name of a file in templates/"
+            raise BuildError(diagnose("template-name", text))
         if len(content) > limits.template_size:
             text = f"'templates/{name}' has {len(content)} bytes, at most {limits.template_size} are allowed"
             raise LimitExceededError(diagnose("template-too-large", text))
     return templates
 
 
-def _files(directory: str | os.PathLike[str]) -> Iterator[tuple[str, bytes]]:
-    largest = Limits().template_size
+_NO_NAMES = frozenset({"", ".", ".."})
+
+
+def _files(directory: str | os.PathLike[str], largest: int) -> Iterator[tuple[str, bytes]]:
     for entry, content in read_tree(directory, TreeOptions(note=_refuse)):
         if entry.type is EntryType.FILE:
             yield entry.path, b"".join(content) if entry.size <= largest else bytes(largest + 1)

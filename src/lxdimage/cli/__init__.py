@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import lxdimage
 from lxdimage.diagnostics import escape, render
@@ -40,6 +42,13 @@ VERBS = {
 FINDINGS = 1
 UNUSABLE = 2
 INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no control character of a wrong argument."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error("\n".join(map(escape, message.split("\n"))))
 
 
 class _Verb(Protocol):
@@ -73,27 +82,61 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if not _prepare_streams():
+        return UNUSABLE
+    try:
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+    except LXDImageError as error:
+        status = _fail(*map(render, error.diagnostics))
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+    except OSError as error:
+        status = _fail(f"lxdimage: error: {_describe(error)}")
+    except KeyboardInterrupt:
+        _fail("lxdimage: interrupted")
+        return INTERRUPTED
+    return status
+
+
+def _prepare_streams() -> bool:
+    """Make both standard streams such that words fit every encoding; tell whether there is an output at all."""
+    if sys.stderr is None:  # closed: print would take standard output instead
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
+    if sys.stdout is None:
+        _fail("lxdimage: error: standard output is closed")
+        return False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return True
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(_overview(), end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else UNUSABLE
     if arguments[0] in {"-V", "--version"}:
         print(f"lxdimage {lxdimage.__version__}")
         return 0
+    return _run(arguments[0], arguments[1:])
+
+
+def _fail(*lines: str) -> int:
+    """Print why there is no result, where anybody can read it; what was printed before must not raise at exit."""
+    with suppress(OSError):
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
     try:
-        return _run(arguments[0], arguments[1:])
-    except LXDImageError as error:
-        for diagnostic in error.diagnostics:
-            print(render(diagnostic), file=sys.stderr)
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(f"lxdimage: error: {_describe(error)}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("lxdimage: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        _discard_output()
     return UNUSABLE
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere: whoever read it has gone, or the device takes no more."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _describe(error: OSError) -> str:
@@ -109,13 +152,11 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         return UNUSABLE
     name, text = VERBS[verb]
     module: _Verb = import_module(f"lxdimage.cli.{name}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"lxdimage {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     module.configure(parser)
-    status = module.run(parser.parse_args(arguments))
-    sys.stdout.flush()
-    return status
+    return module.run(parser.parse_args(arguments))

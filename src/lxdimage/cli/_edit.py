@@ -150,7 +150,10 @@ def _edited(text: bytes, target: Target) -> bytes:
             if not sys.stdin.isatty():
                 raise
             print_notes(error.diagnostics)
-            input("Press Enter to open the editor again, Ctrl-C to give up. ")
+            try:
+                input("Press Enter to open the editor again, Ctrl-C to give up. ")
+            except EOFError:
+                raise error from None
         else:
             return text
 
@@ -160,7 +163,11 @@ def _ask(text: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lxdimage-") as directory:
         path = Path(directory) / "metadata.yaml"
         path.write_bytes(text)
-        status = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode  # noqa: S603
+        try:
+            command = [*shlex.split(editor), str(path)]
+        except ValueError as error:
+            raise OSError(f"the editor {editor!r} is no command: {error}") from None
+        status = subprocess.run(command, check=False).returncode  # noqa: S603
         if status:
             raise OSError(f"the editor {editor!r} failed with status {status}")
         return path.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,9 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what the image is."""
     files, _ = arrange_files(*map(file_argument, arguments.files))
-    image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     sizes = [_size(file) for file in files]
     wanted = arguments.fingerprint
+    if wanted and None in sizes:
+        raise OSError("what is no regular file is read only once; 'lxdimage fingerprint' reads all of it")
+    image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     if wanted is None:
         wanted = None not in sizes and sum(filter(None, sizes)) <= _HASHED
     fingerprint = fingerprint_files(*files) if wanted else None
@@ -51,7 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _size(file: object) -> int | None:
-    return Path(file).stat().st_size if isinstance(file, str | os.PathLike) else None
+    """Return the bytes of a regular file, None of whatever cannot be read a second time."""
+    if not isinstance(file, str | os.PathLike):
+        return None
+    status = Path(file).stat()
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _lines(image: Image, sizes: list[int | None], fingerprint: Fingerprint | None) -> Iterator[str]:

@@ -15,7 +15,9 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("codes", metavar="CODE", nargs="*", help="a finding's code; without one, all are listed")
+    parser.add_argument(
+        "codes", metavar="CODE", nargs="*", help="a finding's code; without one, all are listed"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

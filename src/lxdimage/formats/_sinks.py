@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +77,8 @@ _TMPFILE: int = getattr(os, "O_TMPFILE", 0)
 _FDS = "/proc/self/fd"
 # What opening without a name fails with where the kernel or the file system cannot do it.
 _NO_TMPFILE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})
+# What naming it afterwards fails with where only that does not work.
+_NO_LINK = frozenset({errno.EOPNOTSUPP, errno.EXDEV, errno.EPERM, errno.ENOENT, errno.EINVAL})
 
 
 class _NewFile:
@@ -111,6 +114,10 @@ class _NewFile:
             else:
                 _lock(descriptor)
                 return descriptor
+        return self._open_hidden()
+
+    def _open_hidden(self) -> int:
+        """Return a descriptor of a new file with a hidden name."""
         while True:
             hidden = _hidden_name(self._name)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -125,7 +132,7 @@ class _NewFile:
         self.stream.flush()
         os.fsync(self.stream.fileno())
         if self._hidden is None and self._exists():
-            self._hidden = self._link(_hidden_name(self._name))
+            self._hide()
 
     def _exists(self) -> bool:
         try:
@@ -134,8 +141,30 @@ class _NewFile:
             return False
         return True
 
-    def _link(self, name: str) -> str:
-        """Give the nameless file a *name* and return it."""
+    def _hide(self) -> None:
+        """Give the nameless file a hidden name."""
+        hidden = _hidden_name(self._name)
+        try:
+            self._link(hidden)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            self._copy()
+        else:
+            self._hidden = hidden
+
+    def _copy(self) -> None:
+        """Continue with a copy that has a hidden name, where the file system gives nameless files none."""
+        copy = os.fdopen(self._open_hidden(), "w+b", _BUFFER)
+        with self.stream as nameless:
+            self.stream = copy
+            nameless.seek(0)
+            shutil.copyfileobj(nameless, copy, _BUFFER)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+    def _link(self, name: str) -> None:
+        """Give the nameless file a *name*."""
         # The descriptor of a directory makes Python call linkat, which follows the link below /proc.
         os.link(
             f"{_FDS}/{self.stream.fileno()}",
@@ -144,14 +173,15 @@ class _NewFile:
             dst_dir_fd=self._directory,
             follow_symlinks=True,
         )
-        return name
 
     def publish(self) -> None:
         if self._hidden is None:
             try:
                 self._link(self._name)
-            except FileExistsError:
-                self._hidden = self._link(_hidden_name(self._name))
+            except OSError as error:
+                if error.errno not in {errno.EEXIST, *_NO_LINK}:
+                    raise
+                self._hide()
         if self._hidden is not None:
             os.rename(self._hidden, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
             self._hidden = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import attrs
 
@@ -85,11 +85,16 @@ def open_members(
     """
     if not 1 <= len(files) <= 2:
         raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
-    with open_sources(files) as sources:
-        yield _all_members(sources, limits or Limits(), Tracker(progress, sources))
+    with (
+        open_sources(files) as sources,
+        closing(_all_members(sources, limits or Limits(), Tracker(progress, sources))) as members,
+    ):
+        yield members
 
 
-def _all_members(sources: Sequence[Source], limits: Limits, tracker: Tracker) -> Iterator[ImageMember]:
+def _all_members(
+    sources: Sequence[Source], limits: Limits, tracker: Tracker
+) -> Generator[ImageMember, None, None]:
     for member in _members(sources[0], limits, tracker):
         yield ImageMember(_shown(member.name), member)
     for source in sources[1:]:

@@ -212,7 +212,7 @@ class Pass:
         from lxdimage.formats._squashfs import check_superblock, open_squashfs
 
         with stream.seekable() as (file, facts):
-            assert facts.size is not None
+            size = file.seek(0, os.SEEK_END)
             try:
                 with open_squashfs(file, limits=self._limits, source=stream.name) as squashfs:
                     for member in squashfs.members():
@@ -220,7 +220,7 @@ class Pass:
                     self._report(squashfs.findings)
             except InvalidImageError as error:
                 self._damaged(error)
-            self._report(check_superblock(stream.head, facts.size, stream.name))
+            self._report(check_superblock(stream.head, size, stream.name))
         return facts
 
     def _squashfs_member(self, member: Member) -> None:

@@ -87,13 +87,14 @@ The superblock names another one, so no table and no file can be read.""",
     ),
     Rule(
         code="squashfs-refused-layout",
-        title="unsquashfs refuses a table that sqfs2tar takes",
+        title="unsquashfs refuses a SquashFS that sqfs2tar takes",
         severity=Severity.WARNING,
         explanation="""\
 The daemons read metadata from a SquashFS with `sqfs2tar` and unpack it with `unsquashfs`, which is stricter.
-It wants the index of every table to end exactly where the next table begins, no inode number above the
-superblock's count, and no compressed table block that is larger than what it holds.
-`tar2sqfs` with LZ4 writes such blocks: short tables become longer when they are compressed.
+It wants the index of every table to end exactly where the next table begins, no compressed block of a table that is
+larger than what it holds, inode numbers from 1 to the superblock's count, and names in ascending order, each once.
+Names longer than 255 bytes and symbolic links longer than 4095 cannot be made by anything that unpacks.
+`tar2sqfs` with LZ4 writes blocks that are too large: short tables become longer when they are compressed.
 Such an image is imported, but no instance can be created from it.
 Write it with another compressor or with `lxdimage convert`.""",
         hint="write the SquashFS again with zstd, xz or gzip",

@@ -13,8 +13,11 @@ RULES: tuple[Rule, ...] = (
         title="a template rule makes the instance fail to start",
         severity=Severity.ERROR,
         explanation="""
-A rule that fires must name a file below ``templates/``, and a target within the root file system that is no directory.
-Where one does not, or is null, the daemon gives up, the instance does not start, and the trigger stays recorded for the next attempt.
+When a rule fires, the daemon must be able to write its target: a file within the root file system, not a directory, not below another file, and not along a symbolic link that leads out of the root or needs a directory that is not there.
+Absolute links are refused even when their target exists in the instance (CVE-2026-23954).
+Where the target cannot be written the daemon gives up, the instance does not start, and the trigger stays recorded for the next attempt.
+Choose another target, or change what the root has in its way.
 """,
+        hint="choose another target, or change what the root has in its way",
     ),
 )

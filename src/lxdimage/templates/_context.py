@@ -155,7 +155,8 @@ def _function(value: Callable[..., Any]) -> Function:
         except (EngineError, UnfitValueError):
             raise
         except Exception as error:
-            raise EngineError(f"{type(error).__name__}: {error}") from error
+            kind = type(error).__name__
+            raise EngineError(str(error) or kind, plain=f"a function raises {kind}: {error}") from error
 
     return Function(call, least, most)
 

@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 
 import attrs
 
-from lxdimage.archive import Entry
+from lxdimage.archive import Entry, EntryType
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import LimitExceededError, TemplateError, TemplateRenderError
 from lxdimage.limits import Limits
@@ -24,7 +24,7 @@ from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 from lxdimage.templates._instance import Instance, TemplateContext, render_template
 from lxdimage.templates._permissions import UNCHANGED, BadPermissionError, Permissions, new_permissions
-from lxdimage.templates._places import Exists, OutsideError, Place, find_place
+from lxdimage.templates._places import Exists, Found, OutsideError, Place, find_place
 
 __all__ = [
     "Action",
@@ -244,16 +244,16 @@ class _Root:
 
     def __init__(self, exists: Exists) -> None:
         self._before = exists
-        self._written: set[str] = set()
+        self._written: dict[str, Entry] = {}
 
-    def __call__(self, path: str) -> Entry | bool | None:
-        return self._before(path) or path in self._written
+    def __call__(self, path: str) -> Found:
+        return self._before(path) or self._written.get(path)
 
     def write(self, path: str) -> None:
         """Note that a file is there, and so are the directories above it."""
-        self._written.add(path)
+        self._written[path] = Entry(path=path, type=EntryType.FILE)
         while path := posixpath.dirname(path):
-            self._written.add(path)
+            self._written[path] = Entry(path=path, type=EntryType.DIRECTORY)
 
 
 @attrs.frozen

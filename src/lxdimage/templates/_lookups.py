@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from lxdimage.templates._context import UnfitValueError
 from lxdimage.templates._meter import Trouble
 from lxdimage.templates._methods import METHODS, method
 from lxdimage.templates._runtime import ABSENT, Rendering
@@ -124,7 +125,9 @@ def _call(rt: Rendering, function: Function, arguments: list[Value], segment: Se
     try:
         return function.call(arguments)
     except Trouble as error:
-        raise rt.blame(error, segment.token) from None
+        raise rt.blame(error, segment.token) from error.__cause__
+    except UnfitValueError as error:
+        raise UnfitValueError(f"the result of {segment.path!r}: {error}") from None
 
 
 def _check_types(rt: Rendering, function: Function, arguments: list[Value], segment: Segment) -> None:

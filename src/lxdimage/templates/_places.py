@@ -18,7 +18,7 @@ import attrs
 from lxdimage.archive import Entry, EntryType
 from lxdimage.targets import Traits
 
-__all__ = ["Exists", "OutsideError", "Place", "find_place"]
+__all__ = ["Exists", "Found", "OutsideError", "Place", "find_place"]
 
 Found: TypeAlias = "Entry | bool | None"
 Exists: TypeAlias = Callable[[str], "Found"]
@@ -66,10 +66,10 @@ def find_place(target: str, exists: Exists, traits: Traits) -> Place:
     """
     relative = target.lstrip("/")
     path = posixpath.normpath(relative) if relative else "."
-    if problem := _unspeakable(relative):
-        return Place(path=path, file=path, exists=not traits.exclusive_targets, problem=problem)
     if path.split("/")[0] == "..":
         raise OutsideError("lies outside the root file system")
+    if problem := _unspeakable(relative):
+        return Place(path=path, file=path, exists=not traits.exclusive_targets, problem=problem)
     if traits.confined_templates:
         literal = _walk(relative, exists)
         if traits.exclusive_targets:

@@ -9,13 +9,10 @@ Run as a program it compares as many as asked for, shrinks what differs, and pri
 from __future__ import annotations
 
 import argparse
-import base64
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
 
 import attrs
 
@@ -25,7 +22,8 @@ from lxdimage.errors import LimitExceededError, LXDImageError
 from lxdimage.templates._context import lxd_context
 from lxdimage.templates._engine import Template
 from lxdimage.templates._meter import Chance
-from lxdimage.templates._values import Function, GoList, GoMap, SafeString, Value, from_raw, text
+from lxdimage.templates._values import Value
+from templates.typed import read_values
 
 __all__ = ["Difference", "compare", "render", "shrink"]
 
@@ -50,47 +48,10 @@ def _shown(answer: Answer) -> str:
 
 # -- our side
 
-_FUNCTIONS: Mapping[str, Function] = {
-    "nothing": Function(lambda _: None, 0, 0),
-    "constant": Function(lambda _: "constant <&>", 0, 0),
-    "same": Function(lambda given: given[0], 1, 1),
-    "safe": Function(lambda given: SafeString(text(given[0])), 1, 1),
-    "count": Function(len, 0, None),
-}
-
-
-def _bytes(value: str) -> str:
-    return from_raw(base64.b64decode(value))
-
-
-_READERS: Mapping[str, Callable[[Any], Value]] = {
-    "bool": bool,
-    "int": int,
-    "float": float,
-    "string": _bytes,
-    "strings": lambda items: GoList(map(_bytes, items)),
-    "ints": lambda items: GoList(items, "[]int"),
-    "list": lambda items: GoList(map(_value, items), "[]interface {}"),
-    "map": lambda items: GoMap(_values(items), "map[string]interface {}"),
-    "texts": lambda items: GoMap(items),
-    "time": lambda moment: datetime.fromisoformat(moment.replace("Z", "+00:00")),
-    "func": _FUNCTIONS.__getitem__,
-}
-
-
-def _value(tagged: Mapping[str, Any]) -> Value:
-    for kind, value in tagged.items():
-        return _READERS[kind](value)
-    return None
-
-
-def _values(tagged: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
-    return {name: _value(value) for name, value in tagged.items()}
-
 
 def _variables(case: Case) -> dict[str, Value]:
     if case.mode == "bare":
-        return _values(case.variables)
+        return read_values(case.variables)
     given = dict(case.variables)
     given["properties"] = given["properties"] or {}
     return lxd_context(**given)

@@ -11,6 +11,7 @@ import hashlib
 from array import array
 from collections import deque
 from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
 import attrs
@@ -24,6 +25,9 @@ __all__ = ["UNCOMPRESSED", "DataWriter", "StoredFile"]
 
 UNCOMPRESSED = 1 << 24
 """The bit in the stored size of a block that is not compressed."""
+
+
+_NO_BLOCKS: array[int] = array("I")
 
 
 @attrs.define(eq=False)
@@ -42,7 +46,7 @@ class StoredFile:
 
     size: int = 0
     start: int = 0
-    blocks: array[int] = attrs.field(factory=lambda: array("I"))
+    blocks: array[int] = _NO_BLOCKS
     holes: int = 0
     fragment: int = NOTHING
     offset: int = 0
@@ -87,12 +91,19 @@ class DataWriter:
 
     def write(self, chunks: Chunks) -> StoredFile:
         """Take the content of one file and return where it is, or where an equal one is."""
-        cursor = Cursor(chunks)
-        first = cursor.take(self._block_size)
-        if len(first) < self._block_size:
+        first = next(chunks, b"")
+        second = next(chunks, None)
+        if second is None and len(first) < self._block_size:
             return self._write_small(first)
-        file, digest = StoredFile(), hashlib.sha256()
-        block = first
+        cursor = Cursor(chain((first, second or b""), chunks))
+        block = cursor.take(self._block_size)
+        if len(block) < self._block_size:
+            return self._write_small(block)
+        return self._write_blocks(block, cursor)
+
+    def _write_blocks(self, block: bytes, cursor: Cursor) -> StoredFile:
+        """Write a file of at least one block, and take it back when an equal one is there."""
+        file, digest = StoredFile(blocks=array("I")), hashlib.sha256()
         while block:
             digest.update(block)
             file.size += len(block)
@@ -106,21 +117,24 @@ class DataWriter:
 
     def _write_small(self, data: bytes) -> StoredFile:
         """Put a file that is smaller than a block in the current fragment block."""
-        file = StoredFile(size=len(data))
-        if not data:
-            return file
-        known = self._known.setdefault((len(data), hashlib.sha256(data).digest()), file)
-        if known is not file:
+        size = len(data)
+        if not size:
+            return StoredFile()
+        key = size, hashlib.sha256(data).digest()
+        known = self._known.get(key)
+        if known is not None:
             self.duplicates += 1
             return known
-        if len(self._tails) + len(data) > self._block_size:
+        if len(self._tails) + size > self._block_size:
             self._submit_fragment()
-        file.fragment, file.offset = self._fragment, len(self._tails)
+        file = StoredFile(size=size, fragment=self._fragment, offset=len(self._tails))
+        self._known[key] = file
         self._tails += data
         return file
 
     def _submit(self, file: StoredFile, block: bytes) -> None:
-        if block == self._zeros[: len(block)]:
+        zeros = self._zeros if len(block) == self._block_size else bytes(len(block))
+        if block == zeros:
             self._queue.append(_Pending(file, block, None))
         else:
             task = self._workers.submit(partial(self._encode, block))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from lxdimage._chunks import Cursor
@@ -16,7 +16,7 @@ from lxdimage.formats._squashfs._inodes import Directory
 from lxdimage.formats._squashfs._metadata import Metadata
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 
-__all__ = ["DirectoryEntry", "read_listing"]
+__all__ = ["Group", "read_listing"]
 
 _GROUP = struct.Struct("<III")
 _ENTRY = struct.Struct("<HhHH")
@@ -27,24 +27,24 @@ _EMPTY = 3
 """The size of an empty listing: it counts the entries of the directory itself and of its parent."""
 
 
-class DirectoryEntry(NamedTuple):
+class Group(NamedTuple):
     """
-    A name in a directory.
+    Some names of a directory, whose inodes are in one metadata block.
 
     Attributes:
-        name: One path component.
-        reference: Where its inode is.
+        names: The names, each one path component.
+        block: Place of the metadata block.
+        offsets: Where in the block the inode of each name is.
     """
 
-    name: bytes
-    reference: int
+    names: list[bytes]
+    block: int
+    offsets: list[int]
 
 
-def read_listing(
-    metadata: Metadata, directory: Directory, refusals: Refusals
-) -> Iterator[Sequence[DirectoryEntry]]:
+def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -> Iterator[Group]:
     """
-    Yield the entries of *directory*, group by group, in the order of the listing.
+    Yield the names of *directory*, group by group, in the order of the listing.
 
     Args:
         metadata: The directory table.
@@ -52,7 +52,7 @@ def read_listing(
         refusals: Takes note of names that are not in order.
 
     Yields:
-        Entries whose names are proper path components.
+        Groups, none of them empty.
 
     Raises:
         InvalidImageError: The listing leaves the table, or holds a name that no file can have.
@@ -64,7 +64,7 @@ def read_listing(
     last = b""
     while cursor.offset < size:
         group = _read_group(metadata, directory, cursor, size)
-        names = [entry.name for entry in group]
+        names = group.names
         _check_names(metadata, directory, names)
         if not (last < names[0] and all(map(operator.lt, names, names[1:]))):
             place = metadata.start + directory.start
@@ -73,7 +73,7 @@ def read_listing(
         yield group
 
 
-def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: int) -> list[DirectoryEntry]:
+def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: int) -> Group:
     data = cursor.peek(min(_LARGEST_GROUP, size - cursor.offset))
     if len(data) < _GROUP.size:
         raise metadata.damaged(f"expected a group of entries, found {len(data)} bytes", directory.start)
@@ -81,9 +81,8 @@ def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: 
     if count >= _MOST_ENTRIES:
         message = f"expected a group of at most {_MOST_ENTRIES} entries, found {count + 1}"
         raise metadata.damaged(message, directory.start)
-    base = block << 16
     position = _GROUP.size
-    group = []
+    names, offsets = [], []
     try:
         for _ in range(count + 1):
             offset, _, _, length = _ENTRY.unpack_from(data, position)
@@ -92,14 +91,15 @@ def _read_group(metadata: Metadata, directory: Directory, cursor: Cursor, size: 
             if length >= _LONGEST_NAME:
                 message = f"expected a name of at most {_LONGEST_NAME} bytes, found {length + 1}"
                 raise metadata.damaged(message, directory.start)
-            group.append(DirectoryEntry(data[position:end], base | offset))
+            names.append(data[position:end])
+            offsets.append(offset)
             position = end
     except struct.error:
         position = len(data) + 1
     if position > len(data):
         raise metadata.damaged("an entry leaves the listing of its directory", directory.start)
     cursor.take(position)
-    return group
+    return Group(names, block, offsets)
 
 
 _FORBIDDEN = frozenset({b".", b".."})

@@ -10,22 +10,11 @@ import struct
 import sys
 from collections.abc import Callable, Mapping
 
-from lxdimage.archive import EntryType
 from lxdimage.formats._squashfs._inodes import NOTHING
 from lxdimage.formats._squashfs._nodes import Node
 
-__all__ = ["CODES", "dump_inode"]
+__all__ = ["dump_inode"]
 
-CODES: Mapping[EntryType, int] = {
-    EntryType.DIRECTORY: 1,
-    EntryType.FILE: 2,
-    EntryType.SYMLINK: 3,
-    EntryType.BLOCK_DEVICE: 4,
-    EntryType.CHARACTER_DEVICE: 5,
-    EntryType.FIFO: 6,
-    EntryType.SOCKET: 7,
-}
-"""The basic type of an inode."""
 _EXTENDED = 7
 """What is added to the type of an extended inode."""
 _LARGEST_BASIC_LISTING = 0xFFFF
@@ -42,8 +31,8 @@ def dump_inode(node: Node, *, uid: int, gid: int, parent: int) -> bytes:
         gid: Row of its group.
         parent: For a directory the number of the one that it is in.
     """
-    extended, body = _BODIES[node.type](node, parent)
-    code = CODES[node.type] + (_EXTENDED if extended else 0)
+    extended, body = _BODIES[node.code](node, parent)
+    code = node.code + (_EXTENDED if extended else 0)
     return struct.pack("<HHHHII", code, node.mode, uid, gid, node.mtime, node.number) + body
 
 
@@ -96,12 +85,12 @@ def _with_xattrs(node: Node, body: bytes) -> tuple[bool, bytes]:
     return (False, body) if node.xattrs is None else (True, body + struct.pack("<I", node.xattrs))
 
 
-_BODIES: Mapping[EntryType, Callable[[Node, int], tuple[bool, bytes]]] = {
-    EntryType.DIRECTORY: _directory,
-    EntryType.FILE: _file,
-    EntryType.SYMLINK: _symlink,
-    EntryType.BLOCK_DEVICE: _device,
-    EntryType.CHARACTER_DEVICE: _device,
-    EntryType.FIFO: _special,
-    EntryType.SOCKET: _special,
+_BODIES: Mapping[int, Callable[[Node, int], tuple[bool, bytes]]] = {
+    1: _directory,
+    2: _file,
+    3: _symlink,
+    4: _device,
+    5: _device,
+    6: _special,
+    7: _special,
 }

@@ -11,7 +11,7 @@ import struct
 from typing import NamedTuple
 
 from lxdimage.formats._squashfs._dump import MetadataWriter
-from lxdimage.formats._squashfs._dump_inodes import CODES, dump_inode
+from lxdimage.formats._squashfs._dump_inodes import dump_inode
 from lxdimage.formats._squashfs._encoders import BlockEncoder
 from lxdimage.formats._squashfs._inodes import NOTHING
 from lxdimage.formats._squashfs._nodes import Listing, Node, NodeTree, children_of, unwritable
@@ -141,5 +141,5 @@ def _dump_group(group: list[tuple[bytes, Node]]) -> bytes:
     parts = [struct.pack("<III", len(group) - 1, first.reference >> 16, first.number)]
     for name, node in group:
         offset, distance = node.reference & 0xFFFF, node.number - first.number
-        parts.append(struct.pack("<HhHH", offset, distance, CODES[node.type], len(name) - 1) + name)
+        parts.append(struct.pack("<HhHH", offset, distance, node.code, len(name) - 1) + name)
     return b"".join(parts)

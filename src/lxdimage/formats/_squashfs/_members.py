@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from lxdimage._chunks import Chunks
 from lxdimage.archive import Entry, EntryType
 from lxdimage.formats._squashfs._content import Content
-from lxdimage.formats._squashfs._inodes import NOTHING, Device, File, Inode, InodeTable, Symlink
+from lxdimage.formats._squashfs._inodes import NOTHING, Device, File, InodeTable, Symlink
 from lxdimage.formats._squashfs._walk import Found
 from lxdimage.formats._squashfs._xattrs import NO_XATTRS, XattrTable
 
@@ -34,45 +34,33 @@ class EntryReader:
         Raises:
             InvalidImageError: The inode refers to an owner, a target or attributes that are not there.
         """
-        inode, body = found.inode, found.inode.body
-        size, target, device, data, xattrs = 0, b"", None, None, inode.xattrs
-        if found.first is not None:
-            target, xattrs = found.first, NOTHING
+        path, inode, first = found
+        body, xattrs = inode.body, inode.xattrs
+        size, target, device, data = 0, b"", None, None
+        if first is not None:
+            target, xattrs = first, NOTHING
         elif isinstance(body, File):
-            size, data = body.size, self._content.stretches(inode, body)
+            size, data = body.size, self._content.stretches(inode, body) if body.holes else None
         elif isinstance(body, Symlink):
             target, xattrs = self._inodes.target(inode, body)
         elif isinstance(body, Device):
             device = body.numbers
+        if max(inode.uid, inode.gid) >= len(self._owners):
+            message = f"expected an owner below {len(self._owners)}, found {max(inode.uid, inode.gid)}"
+            raise self._inodes.damaged(inode, message)
         return Entry(
-            path=_text(found.path),
-            type=_type(found),
+            path=path.decode("utf-8", "surrogateescape"),
+            type=inode.type if first is None else EntryType.HARD_LINK,
             mode=inode.mode,
-            uid=self._owner(inode, inode.uid),
-            gid=self._owner(inode, inode.gid),
+            uid=self._owners[inode.uid],
+            gid=self._owners[inode.gid],
             mtime_ns=inode.mtime * _NANOSECONDS,
             size=size,
-            target=_text(target),
+            target=target.decode("utf-8", "surrogateescape"),
             device=device,
-            xattrs=self._attributes(xattrs),
+            xattrs=self._xattrs.read(xattrs) if self._xattrs and xattrs != NOTHING else NO_XATTRS,
             data=data,
         )
-
-    def _owner(self, inode: Inode, row: int) -> int:
-        if row < len(self._owners):
-            return self._owners[row]
-        raise self._inodes.damaged(inode, f"expected an owner below {len(self._owners)}, found {row}")
-
-    def _attributes(self, number: int) -> Mapping[str, bytes]:
-        return self._xattrs.read(number) if self._xattrs else NO_XATTRS
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _type(found: Found) -> EntryType:
-    return found.inode.type if found.first is None else EntryType.HARD_LINK
 
 
 class SquashfsMember:
@@ -101,7 +89,7 @@ class SquashfsMember:
     @property
     def type(self) -> EntryType:
         """What it is; the second and later names of an inode are hard links."""
-        return _type(self._found)
+        return self._found.inode.type if self._found.first is None else EntryType.HARD_LINK
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ what is in it, and directories that are missing are made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -16,7 +16,6 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats._squashfs._data import StoredFile
-from lxdimage.formats._squashfs._walk import split_path
 from lxdimage.rules import diagnose
 
 __all__ = ["Listing", "Node", "NodeTree", "children_of", "unwritable"]
@@ -27,7 +26,18 @@ _LARGEST_ID = (1 << 32) - 1
 _LARGEST_TIME = (1 << 32) - 1
 _LARGEST_DEVICE = ((1 << 12) - 1, (1 << 20) - 1)
 _NANOSECONDS = 1_000_000_000
-_DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
+_MOST_PARENTS = 4096
+
+
+_CODES: Mapping[EntryType, int] = {
+    EntryType.DIRECTORY: 1,
+    EntryType.FILE: 2,
+    EntryType.SYMLINK: 3,
+    EntryType.BLOCK_DEVICE: 4,
+    EntryType.CHARACTER_DEVICE: 5,
+    EntryType.FIFO: 6,
+    EntryType.SOCKET: 7,
+}
 
 
 class Listing(NamedTuple):
@@ -54,7 +64,7 @@ class Node:
     An inode that is to be written, filled in step by step.
 
     Attributes:
-        type: What it is; never a hard link.
+        code: The basic type of its inode.
         mode: Permission bits.
         uid: Owner.
         gid: Group.
@@ -71,9 +81,10 @@ class Node:
         reference: Where its inode is, -1 as long as that is not written.
     """
 
-    type: EntryType
+    code: int
     mode: int
     mtime: int
+    is_directory: bool = False
     uid: int = 0
     gid: int = 0
     target: bytes = b""
@@ -86,11 +97,6 @@ class Node:
     links: int = 1
     number: int = 0
     reference: int = -1
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it can hold other nodes."""
-        return self.type is EntryType.DIRECTORY
 
 
 def unwritable(message: str, entry: Entry | None = None) -> BuildError:
@@ -109,8 +115,9 @@ class NodeTree:
 
     def __init__(self, mtime: int) -> None:
         self._mtime = mtime
-        self.root = Node(EntryType.DIRECTORY, 0o755, mtime)
+        self.root = self._new_directory(None)
         self.findings: list[Diagnostic] = []
+        self._parents: dict[str, Node] = {}
 
     def add(self, entry: Entry) -> Node:
         """
@@ -126,21 +133,39 @@ class NodeTree:
         Raises:
             BuildError: SquashFS cannot hold the entry, or its path leads through something that is no directory.
         """
-        names = _split(entry, entry.path)
-        if not names:
-            if entry.type is not EntryType.DIRECTORY:
-                raise unwritable("expected the root to be a directory", entry)
-            return self._fill(self.root, entry)
-        parent = self._directory(entry, names[:-1])
-        known = parent.children.get(names[-1])
+        where, _, last = entry.path.rstrip("/").rpartition("/")
+        if last in {"", "."}:
+            return self._add_dot(entry)
+        name = _name(entry, last)
+        parent = self._parents.get(where) or self._find_parent(entry, where)
+        known = parent.children.get(name)
+        is_directory = entry.type is EntryType.DIRECTORY
         if entry.type is EntryType.HARD_LINK:
             node = self._link(entry)
-        elif known is not None and known.is_directory and entry.type is EntryType.DIRECTORY:
+        elif known is not None and known.is_directory and is_directory:
             return self._fill(known, entry)
         else:
-            node = self._fill(Node(entry.type, 0, 0, parent=parent), entry)
-        self._place(entry, parent, names[-1], node)
+            node = Node(_CODES[entry.type], 0, 0, is_directory, parent=parent)
+            self._fill(node, entry)
+        if known is not node:
+            self._place(entry, parent, name, node)
         return node
+
+    def _add_dot(self, entry: Entry) -> Node:
+        """Return the directory that a path ending in a dot, or an empty one, means."""
+        if entry.type is not EntryType.DIRECTORY:
+            raise unwritable(f"expected a directory, found a {entry.type.name}", entry)
+        return self._fill(self._directory(entry, _split(entry, entry.path)), entry)
+
+    def _find_parent(self, entry: Entry, where: str) -> Node:
+        """Return the directory at *where* and keep it for the members that follow, most of which are in it too."""
+        if len(self._parents) >= _MOST_PARENTS:
+            self._parents.clear()
+        parent = self._parents[where] = self._directory(entry, _split(entry, where))
+        return parent
+
+    def _new_directory(self, parent: Node | None) -> Node:
+        return Node(_CODES[EntryType.DIRECTORY], 0o755, self._mtime, is_directory=True, parent=parent)
 
     def _place(self, entry: Entry, parent: Node, name: bytes, node: Node) -> None:
         known = parent.children.get(name)
@@ -160,9 +185,9 @@ class NodeTree:
         for name in names:
             child = node.children.get(name)
             if child is None:
-                child = node.children[name] = Node(EntryType.DIRECTORY, 0o755, self._mtime, parent=node)
+                child = node.children[name] = self._new_directory(node)
             if not child.is_directory:
-                raise unwritable(f"expected {name!r} to be a directory, found a {child.type.name}", entry)
+                raise unwritable(f"expected {name!r} to be a directory", entry)
             node = child
         return node
 
@@ -177,11 +202,14 @@ class NodeTree:
     def _fill(self, node: Node, entry: Entry) -> Node:
         """Give *node* what *entry* says."""
         node.mode = entry.mode & 0o7777
-        node.uid, node.gid = _owner(entry, entry.uid), _owner(entry, entry.gid)
+        node.uid, node.gid = entry.uid, entry.gid
+        if not (0 <= node.uid <= _LARGEST_ID and 0 <= node.gid <= _LARGEST_ID):
+            message = f"expected owners from 0 to {_LARGEST_ID}, found {node.uid} and {node.gid}"
+            raise unwritable(message, entry)
         node.mtime = self._time(entry)
         if entry.type is EntryType.SYMLINK:
             node.target = _target(entry)
-        if entry.type in _DEVICES:
+        if entry.type is EntryType.CHARACTER_DEVICE or entry.type is EntryType.BLOCK_DEVICE:
             node.device = _device(entry)
         return node
 
@@ -210,16 +238,19 @@ class NodeTree:
 
 def children_of(node: Node) -> list[tuple[bytes, Node]]:
     """Return names and nodes of a directory in the order of the listing: that of the names' bytes."""
-    return sorted(node.children.items(), key=lambda item: item[0])
+    return sorted(node.children.items())  # names differ, so that nodes are never compared
 
 
 def _split(entry: Entry, path: str) -> list[bytes]:
     """Return the components of *path*; a leading slash and dots mean nothing."""
-    names = split_path(_encode(entry, path))
-    for name in names:
-        if name == b".." or b"\0" in name or len(name) > _LONGEST_NAME:
-            raise unwritable(f"expected a name of at most {_LONGEST_NAME} bytes, found {name[:300]!r}", entry)
-    return names
+    return [_name(entry, name) for name in path.split("/") if name not in {"", "."}]
+
+
+def _name(entry: Entry, text: str) -> bytes:
+    name = _encode(entry, text)
+    if text == ".." or "\0" in text or len(name) > _LONGEST_NAME:
+        raise unwritable(f"expected a name of at most {_LONGEST_NAME} bytes, found {name[:300]!r}", entry)
+    return name
 
 
 def _encode(entry: Entry, text: str) -> bytes:
@@ -227,12 +258,6 @@ def _encode(entry: Entry, text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise unwritable(f"expected a name as os.fsdecode gives it, found {text!r}", entry) from None
-
-
-def _owner(entry: Entry, number: int) -> int:
-    if not 0 <= number <= _LARGEST_ID:
-        raise unwritable(f"expected an owner from 0 to {_LARGEST_ID}, found {number}", entry)
-    return number
 
 
 def _target(entry: Entry) -> bytes:

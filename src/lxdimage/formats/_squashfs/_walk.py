@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lxdimage.formats._squashfs._directories import DirectoryEntry, read_listing
+from lxdimage.formats._squashfs._directories import read_listing
 from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable, Symlink
 from lxdimage.formats._squashfs._open import Tables, check_layout
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
@@ -53,6 +53,7 @@ class Tree:
         self._directories = directories = tables.directories
         self._count = tables.superblock.inode_count
         self._limits = limits
+        self._names = 0
         self.refusals = Refusals(tables.file)
         check_layout(tables, self.refusals)
         self.root = inodes.read(tables.superblock.root_inode)
@@ -70,31 +71,21 @@ class Tree:
         """
         seen = {self.root.number}
         links: dict[int, bytes] = {}
-        count = 0
+        self._names = 0
         self._check_refusals(b"", self.root)
-        stack = [(b"", self._entries(self._top))]
+        stack = [self._children(b"", self._top)]
         while stack:
-            parent, entries = stack[-1]
-            entry = next(entries, None)
-            if entry is None:
-                stack.pop()
-                continue
-            inode = self._inodes.read(entry.reference)
-            path = parent + entry.name
-            count += 1
-            self._check_limits(count, path)
-            self._check_refusals(entry.name, inode)
-            match inode.body:
-                case Directory() as body:
+            for path, inode in stack[-1]:
+                if isinstance(inode.body, Directory):
                     self._check_loop(seen, inode, path)
-                    path += b"/"
+                    path += b"/"  # noqa: PLW2901 - the name of a directory ends in a slash
                     yield Found(path, inode, None)
-                    stack.append((path, self._entries(body)))
-                case _ if inode.links > 1:
-                    first = links.setdefault(inode.number, path)
-                    yield Found(path, inode, None if first is path else first)
-                case _:
-                    yield Found(path, inode, None)
+                    stack.append(self._children(path, inode.body))
+                    break
+                first = links.setdefault(inode.number, path) if inode.links > 1 else path
+                yield tuple.__new__(Found, (path, inode, None if first is path else first))
+            else:
+                stack.pop()
 
     def find(self, path: bytes) -> Inode | None:
         """Return what *path* names, None when it names nothing; empty components and dots mean nothing."""
@@ -102,15 +93,30 @@ class Tree:
         for component in split_path(path):
             if not isinstance(inode.body, Directory):
                 return None
-            found = next((e for e in self._entries(inode.body) if e.name == component), None)
+            found = self._find_name(inode.body, component)
             if found is None:
                 return None
-            inode = self._inodes.read(found.reference)
+            inode = found
         return inode
 
-    def _entries(self, directory: Directory) -> Iterator[DirectoryEntry]:
+    def _find_name(self, directory: Directory, name: bytes) -> Inode | None:
         for group in read_listing(self._directories, directory, self.refusals):
-            yield from group
+            if name in group.names:
+                return self._inodes.read(group.block << 16 | group.offsets[group.names.index(name)])
+        return None
+
+    def _children(self, parent: bytes, directory: Directory) -> Iterator[tuple[bytes, Inode]]:
+        """Yield path and inode of all that is in *directory*."""
+        for names, block, offsets in read_listing(self._directories, directory, self.refusals):
+            longest = max(map(len, names))
+            self._check_limits(len(names), len(parent) + longest)
+            if longest > _LONGEST_USABLE_NAME:
+                place = self._directories.start + directory.start
+                self.refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
+            for name, inode in zip(names, self._inodes.read_all(block, offsets), strict=True):
+                if not 0 < inode.number <= self._count or isinstance(inode.body, Symlink):
+                    self._check_refusals(name, inode)
+                yield parent + name, inode
 
     def _check_loop(self, seen: set[int], inode: Inode, path: bytes) -> None:
         if inode.number in seen:
@@ -118,17 +124,16 @@ class Tree:
             raise self._file.damaged(message, self._directories.start, "squashfs-loop")
         seen.add(inode.number)
 
-    def _check_limits(self, count: int, path: bytes) -> None:
-        if count > self._limits.members:
+    def _check_limits(self, names: int, longest: int) -> None:
+        self._names += names
+        if self._names > self._limits.members:
             raise self._file.exceeded(f"more than {self._limits.members} names")
-        if len(path) > _LONGEST_PATH:
-            raise self._file.exceeded(f"a path of {len(path)} bytes, more than {_LONGEST_PATH}")
+        if longest > _LONGEST_PATH:
+            raise self._file.exceeded(f"a path of {longest} bytes, more than {_LONGEST_PATH}")
 
     def _check_refusals(self, name: bytes, inode: Inode) -> None:
         place = self._directories.start
         if not 0 < inode.number <= self._count:
             self.refusals.add(Refusal.NUMBER, f"{inode.number} of {self._count}", place)
-        if len(name) > _LONGEST_USABLE_NAME:
-            self.refusals.add(Refusal.NAME, f"{len(name)} bytes, {name[:40]!r}...", place)
         if isinstance(inode.body, Symlink) and inode.body.size > _LONGEST_USABLE_TARGET:
             self.refusals.add(Refusal.TARGET, f"{inode.body.size} bytes, {name!r}", place)

@@ -149,6 +149,8 @@ def _add(tree: NodeTree, xattrs: XattrWriter, data: DataWriter, entry: Entry, ch
 
 def _add_xattrs(tree: NodeTree, xattrs: XattrWriter, entry: Entry) -> int | None:
     """Return the number of the set of extended attributes of *entry*, without those that have no place."""
+    if not entry.xattrs:
+        return None
     stored = []
     for name, value in sorted(entry.xattrs.items()):
         raw = name.encode("utf-8", "surrogateescape")
