@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -188,8 +189,22 @@ def imported(daemon: Daemon, path: Path) -> Iterator[tuple[str, Callable[[], str
     finally:
         for instance in names:
             if daemon.root(instance).exists():
-                daemon.delete(instance)
+                delete(daemon, instance)
         daemon.delete_image(verdict.fingerprint)
+
+
+def delete(daemon: Daemon, name: str) -> None:
+    """Delete an instance; LXD is busy with one for some seconds after it has failed to start."""
+    for _ in range(20):
+        try:
+            daemon.delete(name)
+        except DaemonError as error:
+            if "busy" not in str(error):
+                raise
+            time.sleep(2)
+        else:
+            return
+    pytest.fail(f"{name} stays busy")
 
 
 # ── what is, and what is foretold ──

@@ -148,6 +148,14 @@ def test_spaceless_takes_linear_time() -> None:
         spaceless(hostile, Meter(Limits()))
 
 
+def test_a_pattern_that_is_not_utf8_panics_in_version_4() -> None:
+    """Names of tags are patterns there, and Go compiles none with such bytes."""
+    source = "{{ '<b>x'|removetags:p }}"
+    assert bare(source, p="b") == "x"
+    with pytest.raises(TemplateRenderError, match="invalid UTF-8"):
+        bare(source, p=b"\xe9")
+
+
 # -- text from elsewhere
 
 

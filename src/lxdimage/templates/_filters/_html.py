@@ -149,6 +149,8 @@ _SPECIAL = frozenset("\\.+*?()|[]{}^$")
 
 
 def _without_tag(source: str, name: str, call: FilterCall) -> str:
+    if call.dialect is Dialect.V4 and any("\ud800" <= character <= "\udfff" for character in name):
+        raise Panic("regexp: Compile: error parsing regexp: invalid UTF-8")
     if call.dialect is Dialect.V6 or _SPECIAL.isdisjoint(name):
         return _without(source, lambda source: _named_tags(source, name))
     pattern = _compile(f"</?{name}/?>")
