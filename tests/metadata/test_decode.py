@@ -135,6 +135,6 @@ def test_permissions_of_a_wrong_type_matter_only_where_they_are_read() -> None:
     ("offset", "refused"), [("+01:30", True), ("-24:60", True), ("+25:00", False), ("+01:61", False)]
 )
 def test_a_time_zone_of_more_than_a_day_makes_no_date(offset: str, refused: bool) -> None:
-    """The daemons' Go has refused such offsets since version 1.20; the recorded texts are from an older one."""
+    """The daemons' Go checks offsets; Go 1.19, with which the texts were recorded, did not."""
     text = f"{HEAD}properties: {{a: 2020-01-01T10:00:00{offset}}}\n"
     assert refused == read(text, generation=4).refused

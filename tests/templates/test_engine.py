@@ -162,6 +162,7 @@ def test_variables_must_have_simple_names() -> None:
         ("{{ s|split:''|length }}", Limits(value=50)),
         ("{% filter upper %}{{ s }}{{ s }}{% endfilter %}", Limits(value=15)),
         ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", Limits()),
+        ("{% for i in s %}{% cycle c c as c %}{{ c }}{% endfor %}", Limits()),
         ("{% lorem 99999999999 w %}", Limits(output=10_000)),
         ("{% set a = s %}" + "{% set a = a|add:a %}" * 40, Limits()),
         ("{% macro m() %}{{ s|ljust:1000 }}{% endmacro %}{{ m() }}", Limits(value=500)),

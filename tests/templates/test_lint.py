@@ -139,6 +139,8 @@ def test_limits_are_findings_too() -> None:
     assert finding.code == "template-limit"
     (finding,) = check_template("{{ " + "(" * 100 + "1" + ")" * 100 + " }}")
     assert finding.code == "template-limit"
+    (finding,) = check_template("{% if a %}" * 5000 + "{% endif %}" * 5000, limits=Limits(nesting=10_000))
+    assert finding.code == "template-limit"
 
 
 def test_real_templates_raise_no_false_alarm() -> None:

@@ -118,6 +118,8 @@ def check_template(
     except SyntaxFault as fault:
         found = Found(fault.code, fault.message, fault.offset, fault.length, fault.hint)
         return (_diagnostic(found, text, name, None if fault.code == "template-limit" else stage),)
+    except RecursionError:
+        return (diagnose("template-limit", "the template is nested too deep", source=name),)
     facts = Facts(frozenset(bound_names(document.body)), dialect, filters)
     checks = _CHECKS if wrapped else _CHECKS_OF_ANY
     findings = [

@@ -173,9 +173,8 @@ def _first(rt: Rendering, segment: Segment) -> Value:
     return names[name] if name in names else rt.variable(name)  # type: ignore[arg-type]
 
 
-def _start(rt: Rendering, segment: Segment) -> Value:
-    """Return the variable with the steps applied, called where it is called without arguments."""
-    value = _first(rt, segment)
+def _start(rt: Rendering, value: Value, segment: Segment) -> Value:
+    """Return the variable *value* with the steps applied, called where it is called without arguments."""
     if value is None:
         if segment.name in rt.scope.names and _is_called(segment):
             raise rt.error(f"'{segment.path}' is not a function (it is invalid)", segment.token)
@@ -198,14 +197,15 @@ def get(rt: Rendering, index: int) -> Value:
     segment = rt.sites[index]
     rt.meter.step()
     value = _first(rt, segment)
-    kind = type(value)
-    if kind is GoMap and not segment.called and len(segment.steps) == 1:
+    if type(value) is str and not segment.steps and not segment.called:
+        return value
+    if type(value) is GoMap and not segment.called and len(segment.steps) == 1:
         # The common case, `instance.name` and the like, without the calls it takes in general.
         step = segment.steps[0]
         found = value.get(step.key)
         if type(found) is str and not step.called and step.key not in METHODS.get(value.type_name, ()):
             return found
-    return _start(rt, segment)
+    return _start(rt, value, segment)
 
 
 def tail(rt: Rendering, value: Value, index: int) -> Value:
@@ -218,7 +218,7 @@ def begin(rt: Rendering, index: int) -> bool:
     """Look up the function of a call; tell whether there is one to call."""
     segment = rt.sites[index]
     rt.meter.step()
-    return _prepare(rt, _start(rt, segment), segment)
+    return _prepare(rt, _start(rt, _first(rt, segment), segment), segment)
 
 
 def begin_after(rt: Rendering, value: Value, index: int) -> bool:

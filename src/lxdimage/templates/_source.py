@@ -88,10 +88,10 @@ class Source:
 
 def string(source: str | bytes) -> str:
     """Return text or bytes from outside as a string of the language."""
+    if type(source) is str and source.isascii():
+        return source
     if isinstance(source, bytes):
         return from_raw(source)
-    if source.isascii():
-        return source
     try:
         source.encode()
     except UnicodeEncodeError:
