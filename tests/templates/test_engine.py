@@ -86,6 +86,35 @@ def test_pongo2_knows_its_version() -> None:
     assert daemon("{{ pongo2.version }}") == "dev"
 
 
+def test_no_name_reaches_python_or_jinja2() -> None:
+    names = [
+        "self",
+        "context",
+        "environment",
+        "range",
+        "cycler",
+        "namespace",
+        "caller",
+        "loop",
+        "super",
+        "turn",
+        "t_1",
+    ]
+    names += ["__import__", "__builtins__", "None", "l_0_a", "_", "Undefined", "a", "true_"]
+    assert bare("".join("{{ %s }}" % name for name in names)) == ""
+    assert bare("{{ m.__class__ }}{{ m.keys }}{{ m.items.x }}", m={}) == ""
+    for source in ("{{ a.__class__ }}", "{{ a.upper }}", "{{ l.append }}", "{{ f().__class__ }}"):
+        with pytest.raises(LXDImageError):
+            bare(source, a="text", l=[], f=lambda: 1)
+
+
+def test_text_cannot_leave_its_literal() -> None:
+    text = "'\"\\\r'''\"\"\"{}%s\u2028\udcff\x00 $ \\N{DASH} #"
+    assert bare(text + "\n ") == text + "\n "
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert bare('{{ "' + quoted + '" }}') == text
+
+
 # -- errors
 
 

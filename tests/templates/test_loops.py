@@ -42,7 +42,8 @@ def test_lists_are_sorted_when_go_knows_their_type() -> None:
     assert bare(loop % " sorted", items=numbers) == "1 9 10 "
     assert bare(loop % " reversed sorted", items=numbers) == "10 9 1 "
     assert bare(loop % " sorted", items=GoList(["b", "\udcff", "a", "\u00e9"])) == "a b \u00e9 \udcff "
-    assert bare(loop % " sorted", items=[3, 1, 2]) == "3 1 2 "
+    assert bare(loop % " sorted", items=["b", "a"]) == "a b "
+    assert bare(loop % " sorted", items=[3, None, 1]) == "3  1 "
     assert bare(loop % " reversed", items=[3, 1, 2]) == "2 1 3 "
 
 

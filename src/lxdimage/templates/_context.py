@@ -88,7 +88,21 @@ def _text(value: str, _depth: int) -> str:
 
 
 def _list(value: Iterable[Any], depth: int) -> GoList:
-    return GoList([adopt(item, depth + 1) for item in value], "[]interface {}")
+    items = [adopt(item, depth + 1) for item in value]
+    return GoList(items, f"[]{_element_type(items)}")
+
+
+_ELEMENT_TYPES: Mapping[type, str] = {bool: "bool", float: "float64", int: "int", str: "string"}
+
+
+def _element_type(items: Iterable[Value]) -> str:
+    """
+    Return the type of the elements as a Go program would declare it.
+
+    It shows: the engine sorts a list of strings, and not one of anything.
+    """
+    kinds = {type(item) for item in items}
+    return _ELEMENT_TYPES.get(kinds.pop(), "interface {}") if len(kinds) == 1 else "interface {}"
 
 
 def _integer(value: int, _depth: int = 0) -> int:
@@ -118,8 +132,7 @@ def _map(value: Mapping[Any, Any], depth: int) -> GoMap:
     if len(kinds) > 1:
         raise UnfitValueError("a map has keys of more than one type")
     key = "int" if kinds == {int} else "string"
-    plain = key == "int" and all(type(item) is str for item in items.values())
-    return GoMap(items, f"map[{key}]{'string' if plain else 'interface {}'}")
+    return GoMap(items, f"map[{key}]{_element_type(items.values())}")
 
 
 def _key(key: Any) -> int | str:
