@@ -68,12 +68,19 @@ def split(value: Value, param: Value, call: FilterCall) -> GoList:
     """Return the list of what *param* separates; the code points when it is empty."""
     shown, separator = text(value), text(param)
     if not separator:
-        return make_list(shown, None, call)
+        return _exploded(shown, call)
     # Bytes are compared, so that a part of a character can separate too.
     data, mark = raw(shown), raw(separator)
     call.meter.items(data.count(mark) + 1)
     call.meter.work(len(data))
     return GoList(part.decode("utf-8", "surrogateescape") for part in data.split(mark))
+
+
+def _exploded(shown: str, call: FilterCall) -> GoList:
+    """Return the code points, invalid bytes replaced: Go leaves the last one as it is."""
+    parts = make_list(shown, None, call)
+    parts[-1:] = shown[-1:]
+    return parts
 
 
 # -- slices
