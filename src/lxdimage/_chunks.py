@@ -148,7 +148,11 @@ def read_ahead(chunks: Chunks, depth: int = 4) -> Chunks:
             queue.put(None)
 
     thread = threading.Thread(target=fetch, daemon=True, name="lxdimage-read-ahead")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the system gives no more threads
+        yield from chunks
+        return
     try:
         yield from _received(queue.get, slots.release)
     finally:

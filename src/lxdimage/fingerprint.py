@@ -87,14 +87,21 @@ class Digest:
         for digest in self._also:
             digest.size += len(chunk)
         if self._thread is None and self.size > self._THREAD_FROM:
-            self._thread = threading.Thread(target=self._work, daemon=True, name="lxdimage-digest")
-            self._thread.start()
+            self._start()
         if self._thread is None:
             for update in self._updates:
                 update(chunk)
         else:
             self._slots.acquire()
             self._queue.put(chunk)
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, daemon=True, name="lxdimage-digest")
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            return
+        self._thread = thread
 
     def _work(self) -> None:
         get, release, updates = self._queue.get, self._slots.release, self._updates

@@ -77,16 +77,24 @@ class Workers:
             return task
         if not self._threads:
             self._start()
-        self._queue.put(task.run)
+        if self._threads:
+            self._queue.put(task.run)
+        else:
+            task.run()
         return task
 
     def _start(self) -> None:
-        self._threads = [
-            threading.Thread(target=_work, args=(self._queue,), daemon=True, name="lxdimage-squashfs")
-            for _ in range(self.count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        for _ in range(self.count):
+            thread = threading.Thread(
+                target=_work, args=(self._queue,), daemon=True, name="lxdimage-squashfs"
+            )
+            try:
+                thread.start()
+            except (
+                RuntimeError
+            ):  # the system gives no more threads: those that there are do the work, or the caller
+                return
+            self._threads.append(thread)
 
     def close(self) -> None:
         """End the threads after what was submitted."""
@@ -104,3 +112,5 @@ class Workers:
 def _work(queue: SimpleQueue[Callable[[], None] | None]) -> None:
     while (run := queue.get()) is not None:
         run()
+        # A failed task holds its traceback, and that whoever should end this thread: not while it waits for the next.
+        del run
