@@ -40,10 +40,12 @@ def _growing(source: Source) -> Chunks:
         size = min(2 * size, 1 << 20)
 
 
-def decode_named(compression: Compression, chunks: Chunks, name: str, limits: Limits) -> Chunks:
+def decode_named(
+    compression: Compression, chunks: Chunks, name: str, limits: Limits, threads: int | None = None
+) -> Chunks:
     """Decode *chunks*, and give what is raised the name of the file."""
     try:
-        yield from decode(compression, chunks, limits=limits)
+        yield from decode(compression, chunks, limits=limits, threads=threads)
     except InvalidImageError as error:
         raise type(error)(*(attrs.evolve(found, source=name) for found in error.diagnostics)) from error
 
@@ -82,7 +84,9 @@ class FileStream:
         """Yield the decompressed bytes up to the end, or to the damage that ends them."""
         assert self.format is not None
         assert self.format.compression is not None
-        chunks = decode_named(self.format.compression, self._raw, self.name, self._limits)
+        # Threads take whole blocks before the first byte comes out: too much where reading stops early.
+        threads = None if self._digest else 1
+        chunks = decode_named(self.format.compression, self._raw, self.name, self._limits, threads)
         if (
             self._digest
             and self.format.compression in _BESIDE

@@ -433,8 +433,6 @@ def _described(node: _Concrete, found: Resolved | None) -> str:
     match found.tag if found else "!!str":
         case "!!str":
             return f"the text {text}"
-        case "!!null":
-            return "nothing"
         case "!!int" | "!!float":
             return f"the number {node.value[:40]}"
         case "!!bool":

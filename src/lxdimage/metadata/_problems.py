@@ -73,10 +73,10 @@ def _hint(problem: Problem) -> str | None:
     match problem.path:
         case ("creation_date" | "expiry_date",):
             return _date_hint(node)
-        case (*_, "create_only") if isinstance(node, Scalar):
-            return _flag_hint(node.value)
-        case (*_, "when") if isinstance(node, Scalar):
-            return f"write a list: [{node.value}]" if _PLAIN.fullmatch(node.value) else "write a list"
+        case ("templates", _, "create_only"):
+            return _flag_hint(node)
+        case ("templates", _, "when"):
+            return _list_hint(node)
         case () | ("properties" | "templates",) | ("templates", _, "properties"):
             return "write 'key: value' pairs, one a line"
         case ("templates", _):
@@ -91,13 +91,8 @@ def _text_hint(problem: Problem) -> str | None:
             return "write '' for an empty text"
         case Sequence() | Mapping():
             return "put quotes around the whole value if it is meant as a text"
-        case node if problem.found and problem.found.tag == "!!timestamp":
+        case node:
             return unquoted_date_hint(node)
-        case _:
-            return None
-
-
-_PLAIN = re.compile("[a-z_]{1,20}")
 
 
 def unquoted_date_hint(node: Node) -> str | None:
@@ -106,13 +101,22 @@ def unquoted_date_hint(node: Node) -> str | None:
     return f'write "{target.value}", with quotes' if isinstance(target, Scalar) else None
 
 
-def _flag_hint(text: str) -> str | None:
-    plain = text.strip().casefold()
+_TRIGGER = re.compile("[a-z_]{1,20}")
+
+
+def _list_hint(node: Node) -> str:
+    if isinstance(node, Scalar) and _TRIGGER.fullmatch(node.value):
+        return f"write a list: [{node.value}]"
+    return "write a list, such as [create, copy]"
+
+
+def _flag_hint(node: Node) -> str:
+    plain = node.value.strip().casefold() if isinstance(node, Scalar) else ""
     if plain in {"true", "yes", "on", "y", "1"}:
         return "write true, without quotes"
     if plain in {"false", "no", "off", "n", "0"}:
         return "write false, without quotes"
-    return None
+    return "write true or false"
 
 
 def _date_hint(node: Node) -> str | None:
