@@ -154,7 +154,7 @@ METADATA = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(METADATA)
 def test_every_target_reads_back_what_was_dumped(metadata: Metadata) -> None:
     text = dump_metadata(metadata)
@@ -162,7 +162,7 @@ def test_every_target_reads_back_what_was_dumped(metadata: Metadata) -> None:
         assert metadata == parse_metadata(text, target=target)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(METADATA)
 def test_what_is_dumped_is_clean_but_for_its_content(metadata: Metadata) -> None:
     """No finding is about how the text is written; only bytes that are not UTF-8 need a tag."""
@@ -177,7 +177,7 @@ def test_what_is_dumped_is_clean_but_for_its_content(metadata: Metadata) -> None
     assert not found & {"not-portable", "reads-differently", "missing-properties", "unknown-key"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(METADATA)
 def test_dumping_what_was_read_changes_nothing(metadata: Metadata) -> None:
     text = dump_metadata(metadata)

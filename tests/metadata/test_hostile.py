@@ -102,7 +102,7 @@ _PIECES = st.sampled_from((
 # fmt: on
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(max_size=60), st.lists(_PIECES, max_size=25).map("".join)))
 def test_parsing_anything_gives_metadata_or_our_error(text: str | bytes) -> None:
     for target in (Target.LXD, Target.INCUS):
