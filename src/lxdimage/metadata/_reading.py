@@ -37,11 +37,6 @@ class Reading:
         """Whether a daemon's decoder reports an error."""
         return self.failure is not None or any(_refused(notes, self.generation) for notes in self.notes)
 
-    def is_wrong(self, *path: str) -> bool:
-        """Whether the value of that name is there, but of a type that cannot be decoded."""
-        problems = (problem for notes in self.notes for problem in notes.problems)
-        return any(problem.path == path and not problem.is_key for problem in problems)
-
 
 def _refused(notes: Notes, generation: Generation) -> bool:
     return bool(notes.problems or (notes.repeats and generation.unique_keys))

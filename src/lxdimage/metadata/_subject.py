@@ -8,7 +8,7 @@ from datetime import datetime
 
 import attrs
 
-from lxdimage.metadata._decode import Record, RuleRecord
+from lxdimage.metadata._decode import Path, Record, RuleRecord
 from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._model import TemplateRule
 from lxdimage.metadata._reading import Reading
@@ -53,9 +53,14 @@ class Subject:
         document = self.reading.notes[-1].document
         return Place(document, document.root.start, document.root.start + 1)
 
-    def is_wrong(self, name: str) -> bool:
+    @functools.cached_property
+    def _wrong(self) -> frozenset[Path]:
+        problems = (problem for notes in self.reading.notes for problem in notes.problems)
+        return frozenset(problem.path for problem in problems if not problem.is_key)
+
+    def is_wrong(self, *path: str) -> bool:
         """Whether the value of that name, or the whole document, is of a wrong type: then it is not missing."""
-        return self.reading.is_wrong() or self.reading.is_wrong(name)
+        return () in self._wrong or path in self._wrong
 
     @functools.cached_property
     def rules(self) -> Mapping[str, TemplateRule]:

@@ -51,7 +51,7 @@ def null_rule(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagn
 
 def triggers(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnostic]:
     """Warn of names in ``when`` that are no triggers, and of a rule without any."""
-    if not (rule.when or rule.null or subject.reading.is_wrong("templates", path, "when")):
+    if not (rule.when or rule.null or subject.is_wrong("templates", path, "when")):
         message = f"the rule for {shown(path)} has no trigger and never runs"
         yield subject.place("templates", path, "when").finding("template-never-fires", message)
     for number, name in enumerate(rule.when):
@@ -79,7 +79,7 @@ def twice(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnosti
 
 def template_name(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Diagnostic]:
     """Refuse a template name that no file below ``templates/`` can have."""
-    if rule.null or subject.reading.is_wrong("templates", path, "template"):
+    if rule.null or subject.is_wrong("templates", path, "template"):
         return
     name = rule.template
     place = ("templates", path, "template")
