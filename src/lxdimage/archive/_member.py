@@ -49,13 +49,14 @@ class TarMember:
         offset: Byte offset of the member's first block.
         header: The 512 bytes of its own header.
         lead: The blocks before *header* that extend it: PAX and GNU long-name members.
-        records: The PAX records of this member alone.
+        plain: Whether it has no PAX records but times in the usual form.
         stored: Bytes of content in the archive, without holes.
         sparse: The stretches that hold data, or None when all does.
     """
 
     lead: bytes = b""
-    records: Mapping[bytes, bytes] = NO_RECORDS
+    plain = True
+    _records: Mapping[bytes, bytes] | None = NO_RECORDS
     sparse: SparseMap | None = None
 
     def __init__(
@@ -68,14 +69,22 @@ class TarMember:
         self.header = header
         self._reader = reader
 
-    def extend(self, lead: bytes, records: Mapping[bytes, bytes]) -> None:
-        """Take in the blocks that precede the header and belong to it."""
+    def extend(self, lead: bytes, records: Mapping[bytes, bytes] | None) -> None:
+        """Take in the blocks that precede the header and belong to it; None for records of nothing but times."""
         self.offset -= len(lead)
         self.lead = lead
-        self.records = records
+        self.plain = not records
+        self._records = records
 
     def __repr__(self) -> str:
         return f"<TarMember {self.name!r} {self.type.name} {self.size} bytes>"
+
+    @property
+    def records(self) -> Mapping[bytes, bytes]:
+        """The PAX records of this member alone."""
+        if self._records is None:
+            self._records = dict(_tar.parse_pax(b"".join(payload for _, payload in extensions(self.lead))))
+        return self._records
 
     @property
     def type(self) -> EntryType:

@@ -51,6 +51,19 @@ def _is_special(records: Mapping[bytes, bytes]) -> bool:
     return not _SPECIAL_RECORDS.isdisjoint(records) or any(key.startswith(_SPARSE) for key in records)
 
 
+class _LowHalves(dict[bytes, int]):
+    """The low half of the Adler-32 that fits each checksum field; -1 for a spelling that few programs use."""
+
+    def __missing__(self, field: bytes) -> int:
+        if not _CHECKSUM.fullmatch(field):
+            return -1
+        # The checksum counts its own field as eight blanks.
+        low = (int(field.rstrip(b" \0"), 8) - 8 * 0x20 + sum(field) + 1) % 65521
+        if len(self) < 1 << 16:
+            self[field] = low
+        return low
+
+
 class TarReader:
     """
     Members of a tar in the order of the stream; iterate over it once.
@@ -80,7 +93,7 @@ class TarReader:
         )
         self._chunks = chunks
         self._limits = limits or Limits()
-        self._sums: dict[bytes, int] = {}
+        self._sums = _LowHalves()
         # Positions count from the start of the buffer and may lie beyond its end while content is skipped.
         self._buffer = b""
         self._base = 0  # stream offset of the buffer
@@ -111,7 +124,8 @@ class TarReader:
             InvalidImageError: When a header cannot be read; a subclass says when the archive is cut or a limit is met.
         """
         sums, limit = self._sums, self._limits.members
-        lead, records = b"", NO_RECORDS
+        lead: bytes = b""
+        records: Mapping[bytes, bytes] | None = NO_RECORDS
         while True:
             buffer, at = self._buffer, self._next
             header = buffer[at : at + BLOCK]
@@ -123,7 +137,7 @@ class TarReader:
                 buffer, at = self._buffer, self._next - BLOCK
             member = None
             if (
-                sums.get(header[148:156]) == adler32(header) & 0xFFFF
+                sums[header[148:156]] == adler32(header) & 0xFFFF
                 and not header[345]
                 and (not self.strict or _is_regular(header))
             ):
@@ -145,6 +159,7 @@ class TarReader:
                         self._at = at = at + BLOCK
                         self._data_end = at + size
                         self._next = at + (size + 511 & -512)
+                        self._name = name
                 elif flag == 0x78 and not lead and (found := _plain_extension(buffer, at, header)):
                     lead, records = found
                     self._next = at + len(lead)
@@ -271,8 +286,6 @@ class TarReader:
             self.fail(
                 "bad-checksum", f"header checksum{self._after()} is {shown}, computed {computed}", offset
             )
-        if len(self._sums) < 1 << 16:
-            self._sums[field] = (sum(header) + 1) % 65521
         try:
             size = self._checked_size(header)
         except HeaderError as error:
@@ -480,6 +493,16 @@ _ERRORS = {
 }
 
 
+# A checksum as nearly every program writes it.
+_CHECKSUM = re.compile(rb"[0-7]{6}(?:\0 |[0-7]\0| \0)")
+
+# Records of times as GNU tar and Go write them: ten digits, perhaps a fraction, and the length that this makes.
+_TIMES = re.compile(
+    rb"(?:20 [acm]time=[0-9]{10}\n"
+    + b"".join(b"|%d [acm]time=[0-9]{10}\\.[0-9]{%d}\n" % (21 + digits, digits) for digits in range(1, 10))
+    + rb")+"
+)
+
 # Numbers as nearly every program writes them: what this matches, Go and GNU tar read alike.
 _REGULAR = re.compile(
     rb"([0-7]{6}([0-7]\0| \0)){3}([0-7]{11}[\0 ]){2}([0-7]{6}\0 |[0-7]{7}\0)[0-7]"
@@ -497,8 +520,12 @@ def _is_regular(header: bytes) -> bool:
     return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
 
 
-def _plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes]] | None:
-    """Return the blocks and records of the PAX header at *at* when they change neither name nor size."""
+def _plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:
+    """
+    Return the blocks and records of the PAX header at *at* when they change neither name nor size.
+
+    Records that hold nothing but times in the usual form are left to whoever asks for them.
+    """
     digits = header[124:135]
     if not digits.isdigit():
         return None
@@ -506,6 +533,8 @@ def _plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict
     end = at + BLOCK + _tar.padded(size)
     if not 0 < size <= _PIECE or end > len(buffer):
         return None
+    if _TIMES.fullmatch(buffer, at + BLOCK, at + BLOCK + size):
+        return header + buffer[at + BLOCK : end], None
     try:
         records = dict(_tar.parse_pax(buffer[at + BLOCK : at + BLOCK + size]))
     except HeaderError:

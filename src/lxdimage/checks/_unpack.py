@@ -29,7 +29,6 @@ _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _REGULAR = frozenset(b"\x0007")
 _TIMES = (b"atime", b"ctime", b"mtime")
 _SECONDS = re.compile(rb"-?([0-9]{1,18}(?![0-9]))")
-_NOWHERE = b"\0"
 _DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
 
 
@@ -51,8 +50,7 @@ class UnpackCheck:
         self._directories: set[int] = set()  # those with content
         self._empty: set[int] = set()  # those without, so far
         self._owners: set[bytes] = set()
-        self._parent = b""  # the directory of the last member, found to be one
-        self._spelling = _NOWHERE  # the same as the archive spells it
+        self._parents: dict[bytes, bytes] = {}  # directories found to be such, by the spelling of the archive
 
     def findings(self, *, unpacks_dev: bool) -> tuple[Diagnostic, ...]:
         """Return what was found, for a daemon that unpacks or excludes what lies below dev."""
@@ -63,17 +61,18 @@ class UnpackCheck:
         """Take the next member."""
         name = member.name
         cut = name.rfind(b"/") + 1
-        # Nearly every member is a file beside the one before, with an owner that was seen: nothing else can be wrong.
+        parent = self._parents.get(name[:cut])
+        # Nearly every member is a file in a directory and with an owner that were seen: nothing else can be wrong.
         if (
             member.flag == 0x30
-            and name[:cut] == self._spelling
+            and parent is not None
             and 0 < len(name) - cut <= _NAME_MAX
             and name[cut] != 0x2E
             and member.header[100:124] in self._owners
-            and not member.records
+            and member.plain
             and member.header[136:147].isdigit()
         ):
-            number = hash(self._parent + name[cut:])
+            number = hash(parent + name[cut:])
             if number not in self._directories and member.sparse is None:
                 if len(self._files) < _REMEMBERED:
                     self._files.add(number)
@@ -87,17 +86,22 @@ class UnpackCheck:
             return
         path = control_path(name)
         owner = member.header[100:124]
-        if owner not in self._owners or member.records or not member.header[136:147].isdigit():
+        if owner not in self._owners or not member.plain or not member.header[136:147].isdigit():
             self._check_numbers(member, owner)
         if len(path) > _NAME_MAX and not self._fits(member, path):
             return
-        parent = path[: path.rfind(b"/") + 1]
-        if parent != self._parent or not parent:
-            self._check_parents(member, parent)
-        spelling = name.rstrip(b"/")
-        short = parent and len(path) <= _PATH_MAX - _NAME_MAX
-        self._spelling = spelling[: spelling.rfind(b"/") + 1] if short else _NOWHERE
+        self._find_parent(member, path)
         self._place(member, path)
+
+    def _find_parent(self, member: TarMember, path: bytes) -> None:
+        """Check the directory of a member, unless it was found to be one under the same spelling."""
+        name = member.name.rstrip(b"/")
+        spelling = name[: name.rfind(b"/") + 1]
+        parent = path[: path.rfind(b"/") + 1]
+        if self._parents.get(spelling) == parent or not self._check_parents(member, parent):
+            return
+        if parent and len(path) <= _PATH_MAX - _NAME_MAX and len(self._parents) < _OWNERS:
+            self._parents[spelling] = parent
 
     def _place(self, member: TarMember, path: bytes) -> None:
         """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
@@ -105,19 +109,7 @@ class UnpackCheck:
         if kind is EntryType.DIRECTORY or (kind is EntryType.FILE and member.name.endswith(b"/")):
             self._see_directory(member, path)
             return
-        number = hash(path)
-        if not path:
-            self._refuse(
-                "member-over-directory",
-                member,
-                f"is a {_described(kind)} in the place of the directory itself",
-            )
-        elif number in self._directories:
-            self._refuse(
-                "member-over-directory",
-                member,
-                f"is a {_described(kind)}, and a directory with content before",
-            )
+        self._check_place(member, path)
         if kind is EntryType.SYMLINK:
             self._see_symlink(member, path)
             return
@@ -132,7 +124,17 @@ class UnpackCheck:
                 "bad-sparse-map", member, f"has a sparse map for more than the {member.stored} bytes stored"
             )
         if len(self._files) < _REMEMBERED:
-            self._files.add(number)
+            self._files.add(hash(path))
+
+    def _check_place(self, member: TarMember, path: bytes) -> None:
+        """Report what is no directory in the place of one."""
+        text = f"is a {_described(member.type)}"
+        if not path:
+            self._refuse("member-over-directory", member, f"{text} in the place of the directory itself")
+        elif hash(path) in self._directories:
+            self._refuse("member-over-directory", member, f"{text}, and a directory with content before")
+        if hash(path) in self._directories or self._forgetful:
+            self._parents.clear()  # what lies below is to be looked at anew
 
     def _see_directory(self, member: TarMember, path: bytes) -> None:
         if member.flag in _REGULAR and member.stored:
@@ -220,8 +222,13 @@ class UnpackCheck:
 
     # ---- the tree --------------------------------------------------------------------------------------------
 
-    def _check_parents(self, member: TarMember, parent: bytes) -> None:
-        """Report a member below something that is not a directory; symbolic links within the tree are followed."""
+    def _check_parents(self, member: TarMember, parent: bytes) -> bool:
+        """
+        Report a member below something that is not a directory; symbolic links within the tree are followed.
+
+        Returns:
+            Whether the directories above it are such.
+        """
         end = parent.find(b"/")
         while end > 0:
             ancestor = parent[:end]
@@ -235,9 +242,8 @@ class UnpackCheck:
                 end = parent.find(b"/", end + 1)
                 continue
             self._refuse("member-inside-file", member, text)
-            self._parent = b""
-            return
-        self._parent = parent
+            return False
+        return True
 
     def _leads_to_directory(self, path: bytes) -> bool:
         """Follow the symbolic link at *path* as far as the archive says where it leads."""
@@ -264,7 +270,6 @@ class UnpackCheck:
                 self._delayed.add(hash(path))
         elif len(self._links) < _OWNERS:
             self._links[path] = target
-        self._parent, self._spelling = b"", _NOWHERE
 
     def _see_hard_link(self, member: TarMember) -> None:
         target = control_path(_without_dotdot(member.target))
