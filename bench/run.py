@@ -21,6 +21,9 @@ from typing import NamedTuple
 
 from data import Data
 
+# Modules are compiled once, as they are where a package is installed.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 HERE = Path(__file__).resolve().parent
 OURS = [sys.executable, str(HERE / "scan.py")]
 SHELL = [str(HERE / "peers/shell.sh")]
@@ -110,7 +113,7 @@ def scans(data: Data, go: list[str], options: argparse.Namespace) -> Iterator[st
     """Yield the rows of full scans."""
     programs = {"shell": SHELL, "naive": NAIVE, "go": go}
     for case in SCANS:
-        if options.skip_big and case.image[0] == "big":
+        if (options.skip_big and case.image[0] == "big") or options.only not in case.title:
             continue
         file = warm(str(data.image(*case.image)))
         peers = {name: [*programs[name], file] for name in case.wanted if programs[name]}
@@ -186,13 +189,16 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=HERE / "data", help="where the data is made and kept")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--skip-big", action="store_true", help="leave out what needs 1.4 GB images")
+    parser.add_argument("--only", metavar="WORD", default="", help="only scans with this in their titles")
     options = parser.parse_args()
     data = Data(options.data)
     go = build_go(options.data)
     print("| case | ours | peer | its | ratio | wanted | |\n|---|---|---|---|---|---|---|", flush=True)
-    groups = [scans(data, go, options), memory(data, options), inprocess(data, options)]
-    if not options.skip_big:
-        groups.insert(1, heads(data, options))
+    groups = [scans(data, go, options)]
+    if not (options.skip_big or options.only):
+        groups.append(heads(data, options))
+    if not options.only:
+        groups += [memory(data, options), inprocess(data, options)]
     missed = 0
     for group in groups:
         for line in group:

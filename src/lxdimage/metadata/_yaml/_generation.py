@@ -87,7 +87,7 @@ class Generation:
 
 _V2 = Generation(
     number=2,
-    forbidden=re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"),
+    forbidden=re.compile("[\0-\x08\v\f\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"),
     reads_ahead=False,
     lookahead=0,
     keys_expire=True,
@@ -110,7 +110,7 @@ _V2 = Generation(
 
 _V4 = Generation(
     number=4,
-    forbidden=re.compile("[^\t\n\r -\x9f\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"),
+    forbidden=re.compile("[\0-\x08\v\f\x0e-\x1f\ud800-\udfff\ufffe\uffff]"),
     reads_ahead=True,
     lookahead=2,
     keys_expire=False,
