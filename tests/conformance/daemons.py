@@ -36,11 +36,10 @@ INCUS_ROOT = Path(os.environ.get("LXDIMAGE_INCUS_ROOT", "/var/tmp/lxdimage-incus
 
 _START_SECONDS = 90
 _CLIENT_SECONDS = 120
-# The client of LXD 5.0 now and then waits for ever when an import fails before it listens for events: an import
-# gets so many seconds, and more for each MiB, and is then tried again.
+# The client of LXD 5.0 now and then waits for ever when an import fails before it listens for events: after so many
+# seconds, and more for each MiB, the daemon itself is asked what became of it.
 _IMPORT_SECONDS = 5
 _IMPORT_SECONDS_PER_MIB = 0.5
-_IMPORT_TRIES = 6
 
 
 class MissingProgramError(Exception):
@@ -198,21 +197,35 @@ class Daemon:
         digest = hashlib.sha256()
         for file in files:
             digest.update(file.read_bytes())
+        fingerprint = digest.hexdigest()
         size = sum(file.stat().st_size for file in files)
         seconds = _IMPORT_SECONDS + size / (1 << 20) * _IMPORT_SECONDS_PER_MIB
-        for _ in range(_IMPORT_TRIES):
-            try:
-                done = self._client("image", "import", *map(str, files), seconds=seconds)
-            except subprocess.TimeoutExpired:
-                continue
-            break
+        try:
+            done = self._client("image", "import", *map(str, files), seconds=seconds)
+        except subprocess.TimeoutExpired:
+            self._wait_until_idle()
+            refusal = (
+                None if fingerprint in self._fingerprints() else "refused, and the client waits for ever"
+            )
         else:
-            raise DaemonError(f"the client did not answer in {_IMPORT_TRIES} tries")
-        text = done.stdout.decode(errors="replace").replace("\r", "\n")
-        if done.returncode != 0 and "already exists" not in text:
-            return Verdict(error=_error_of(text))
-        fingerprint = digest.hexdigest()
+            text = done.stdout.decode(errors="replace").replace("\r", "\n")
+            refusal = _error_of(text) if done.returncode and "already exists" not in text else None
+        if refusal is not None:
+            return Verdict(error=refusal)
         return Verdict(fingerprint=fingerprint, record=self.query("GET", f"/1.0/images/{fingerprint}"))
+
+    def _fingerprints(self) -> set[str]:
+        """Return the fingerprints of all images."""
+        return {path.rsplit("/", 1)[1] for path in self.query("GET", "/1.0/images")}
+
+    def _wait_until_idle(self) -> None:
+        """Wait until no operation runs."""
+        end = time.monotonic() + _CLIENT_SECONDS
+        while time.monotonic() < end:
+            if not {"running", "pending"} & (self.query("GET", "/1.0/operations") or {}).keys():
+                return
+            time.sleep(0.1)
+        raise DaemonError("an operation does not end")
 
     def delete_image(self, fingerprint: str) -> None:
         """Forget an image."""
