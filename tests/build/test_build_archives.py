@@ -298,6 +298,13 @@ REFUSALS: list[tuple[str, type[LXDImageError], Callable[[], bytes], dict[str, An
     ("dotdot-member", BuildError, lambda: _tar([_file("a"), _node("h", HARD_LINK, target="../a")]), {}),
     ("dangling-hard-link", BuildError, lambda: _tar(_items()), {"exclude": ["bin/sh"]}),
     ("unmapped-owner", BuildError, lambda: _tar(_items()), {"map_owner": "0:0:5"}),
+    ("root-is-image", BuildError, lambda: _tar([_file("metadata.yaml"), *_items("rootfs/")]), {}),
+    (
+        "root-is-image",
+        BuildError,
+        lambda: _tar([*_items("x/rootfs/"), _file("x/metadata.yaml")]),
+        {"strip_prefix": 1},
+    ),
     ("root-empty", BuildError, lambda: gzip.compress(_tar([])), {}),
     ("root-empty", BuildError, lambda: _tar(_items()), {"strip_prefix": 5}),
     ("truncated-archive", TruncatedImageError, lambda: _tar(_items())[:-1534], {}),

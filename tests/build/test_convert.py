@@ -31,8 +31,9 @@ from lxdimage.errors import (
     UnsupportedFormatError,
 )
 from making import CODECS, METADATA, TEMPLATED, container, member, pack
-from rich import FORMATS, contents, image, root, split
+from rich import FORMATS, Made, contents, image, root, split
 
+_IMAGE = [member("metadata.yaml", METADATA), member("rootfs/f", b"x")]
 WRITABLE = [found for found in Compression if found not in {Compression.SQUASHFS, Compression.LZ4}]
 # Version 2, clusters of 64 KiB, one for each table, a size of 1 MiB.
 DISK = struct.pack(
@@ -292,6 +293,21 @@ def test_a_disk_is_a_file_or_a_member(tmp_path: Path) -> None:
     assert DISK == (tmp_path / "again.root").read_bytes()
 
 
+# ── names ──
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_leading_components_of_all_names_are_stripped(tmp_path: Path, layout: Layout) -> None:
+    head = [member("./image/metadata.yaml", TEMPLATED), member("image/templates/hostname.tpl", b"name")]
+    wrapped = pack(
+        [member("image/", type=tarfile.DIRTYPE), *head, *root("image/rootfs/", "pax")], tarfile.PAX_FORMAT
+    )
+    plain = [member("metadata.yaml", TEMPLATED), member("templates/hostname.tpl", b"name")]
+    expected = contents(io.BytesIO(pack([*plain, *root("rootfs/", "pax")], tarfile.PAX_FORMAT)))
+    done = convert(wrapped, output=tmp_path / "new", layout=layout, strip_prefix=1)
+    assert contents(*(file.path for file in done.files)) == expected
+
+
 # ── a root alone ──
 
 MADE = Metadata(architecture="amd64", creation_date=1_600_000_000, properties={"os": "made"})
@@ -308,6 +324,15 @@ def test_a_root_becomes_an_image(tmp_path: Path) -> None:
     assert {path: entry for path, (entry, _) in found.items()} == {
         path: entry for path, (entry, _) in expected.items()
     }
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("members", [_IMAGE, _IMAGE[::-1]], ids=["metadata first", "root first"])
+def test_an_image_is_no_root(tmp_path: Path, layout: Layout, members: list[Made]) -> None:
+    with pytest.raises(BuildError) as raised:
+        convert(CODECS["gzip"](pack(members)), output=tmp_path / "new", metadata=MADE, layout=layout)
+    assert raised.value.diagnostics[0].code == "root-is-image"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_disk_becomes_an_image(tmp_path: Path) -> None:
@@ -390,8 +415,6 @@ def _opened(made: tuple[tarfile.TarInfo, bytes]) -> tuple[tarfile.TarInfo, Binar
 
 
 # ── refusals ──
-
-_IMAGE = [member("metadata.yaml", METADATA), member("rootfs/f", b"x")]
 
 
 @pytest.mark.parametrize(

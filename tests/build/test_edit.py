@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lxdimage import Compression, Layout, Limits, Metadata, TemplateRule, open_image, scan_image
@@ -93,6 +94,52 @@ def test_rules_and_templates_are_added_replaced_and_removed(tmp_path: Path) -> N
     assert scan_image(old).diagnostics == ()
     assert open_image(old).templates == {"motd.tpl": b"!"}
     assert notes(done) == ["root-copied"]
+
+
+def test_a_rule_may_be_made_of_the_old_one(tmp_path: Path) -> None:
+    old = apart(tmp_path / "image")
+    seen: list[TemplateRule | None] = []
+
+    def change(rule: TemplateRule | None) -> TemplateRule | None:
+        seen.append(rule)
+        return rule and attrs.evolve(rule, create_only=True)
+
+    done = edit(old, output=old, rules={"/etc/hostname": change, "/etc/other": change})
+    assert seen == [TemplateRule(template="hostname.tpl", when=("create", "copy")), None]
+    rule = TemplateRule(template="hostname.tpl", when=("create", "copy"), create_only=True)
+    assert done.metadata.templates == {"/etc/hostname": rule}
+
+
+_NEW_RULE = {"/etc/motd": TemplateRule(template="motd.tpl", when=("create",))}
+
+
+@pytest.mark.parametrize("files", ["one", "two"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rules": _NEW_RULE},
+        {"rules": _NEW_RULE, "templates": {"motd.tpl": None}},
+        {"metadata": lambda old: old.evolve(templates={**old.templates, **_NEW_RULE})},
+        {"templates": {"hostname.tpl": None}},
+    ],
+)
+def test_a_changed_rule_must_not_lack_its_template(
+    tmp_path: Path, files: str, changes: dict[str, object]
+) -> None:
+    paths = (apart(tmp_path / "image"),)
+    if files == "two":
+        convert_image(paths[0], output=tmp_path / "two", layout=Layout.SPLIT)
+        paths = (tmp_path / "two", tmp_path / "two.root")  # type: ignore[assignment]
+    before = [path.read_bytes() for path in paths]
+    with pytest.raises(BuildError) as raised:
+        edit(*paths, output=paths if len(paths) == 2 else paths[0], **changes)
+    assert [finding.code for finding in raised.value.diagnostics] == ["template-missing"]
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_a_template_that_lacked_before_is_not_asked_for(tmp_path: Path) -> None:
+    old = apart(tmp_path / "image", data=pack([member("metadata.yaml", TEMPLATED), member("rootfs/f", b"x")]))
+    assert edit(old, output=old, properties={"a": "b"}).metadata.properties["a"] == "b"
 
 
 def test_metadata_may_be_a_value_a_function_or_a_text(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lxdimage import Architecture, ImageType, Layout, fingerprint_files, open_image, scan_image
+from lxdimage import Architecture, ImageType, Layout, TemplateRule, fingerprint_files, open_image, scan_image
 from lxdimage.cli import main
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal"
@@ -79,6 +79,26 @@ def test_a_file_and_templates_are_taken(tree: Path, tmp_path: Path) -> None:
     image = open_image(tmp_path / "i")
     assert image.metadata.properties["release"] == "2"
     assert image.templates["hostname.tpl"] == (EXAMPLE / "templates/hostname.tpl").read_bytes()
+
+
+def test_options_make_rules_and_change_those_of_the_file(tree: Path, tmp_path: Path) -> None:
+    words = [
+        "--templates",
+        EXAMPLE / "templates",
+        "--rule",
+        "/x,template=motd.tpl,when=start",
+        "--compression",
+        "none",
+    ]
+    assert _build(tree, *GIVEN, *words, "-o", tmp_path / "i") == 0
+    rules = open_image(tmp_path / "i").metadata.templates
+    assert rules == {"/x": TemplateRule(template="motd.tpl", when=("start",))}
+    words += ["--metadata", EXAMPLE / "metadata.yaml", "--rule", "/etc/motd,create_only=true"]
+    assert _build(tree, *words, "-o", tmp_path / "i") == 0
+    rules = open_image(tmp_path / "i").metadata.templates
+    assert sorted(rules) == ["/etc/hostname", "/etc/motd", "/x"]
+    assert rules["/etc/motd"].create_only
+    assert rules["/etc/motd"].template == "motd.tpl"
 
 
 @pytest.mark.parametrize("form", ["tar", "squashfs"])

@@ -8,9 +8,10 @@ import sys
 import tarfile
 from pathlib import Path
 
+import attrs
 import pytest
 
-from lxdimage import Compression, fingerprint_files, open_image, scan_image
+from lxdimage import Compression, TemplateRule, fingerprint_files, open_image, scan_image
 from lxdimage.cli import main
 from making import CODECS, METADATA, container, member, pack
 
@@ -70,6 +71,48 @@ def test_convert_makes_an_image_of_a_root(capsys: pytest.CaptureFixture[str]) ->
         assert archive.getnames() == ["metadata.yaml", "rootfs/sbin/init", "rootfs/etc/motd"]
 
 
+def test_options_say_what_a_root_alone_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("metadata.yaml").write_bytes(METADATA)
+    verb = ["convert", "root.tar", "-o", "new"]
+    given = [
+        "--architecture",
+        "arm64",
+        "--creation-date",
+        "2024-01-31",
+        "-p",
+        "os=Alpine",
+        "--expiry",
+        "2030-01-01",
+    ]
+    assert run(capsys, *verb, *given)[0] == 0
+    made = open_image("new").metadata
+    assert (made.architecture.value, made.creation_timestamp) == ("aarch64", 1_706_659_200)
+    assert (made.properties, made.expiry_timestamp) == ({"os": "Alpine"}, 1_893_456_000)
+    assert run(capsys, *verb, "--metadata", "metadata.yaml", "-p", "a=b")[0] == 0
+    assert open_image("new").metadata.properties == {"os": "test", "a": "b"}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    status, _, words = run(capsys, *verb, "--architecture", "arm64")
+    assert (status, open_image("new").metadata.creation_timestamp) == (0, 1_700_000_000)
+    assert "[derived-metadata]" in words
+
+
+def test_convert_says_what_is_missing_of_the_metadata(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("metadata.yaml").write_text("properties: {a: b}")
+    for options, codes in (
+        (["-p", "a=b"], ["missing-architecture"]),
+        (["--metadata", "metadata.yaml"], ["missing-architecture", "missing-creation-date"]),
+        (["--metadata", "metadata.yaml", "--architecture", "arm64"], ["missing-creation-date"]),
+    ):
+        status, _, words = run(capsys, "convert", "root.tar", "-o", "new", *options)
+        assert status == 2
+        assert codes == [
+            code for code in ("missing-architecture", "missing-creation-date") if f"[{code}]" in words
+        ]
+        assert not Path("new").exists()
+
+
 def test_convert_writes_to_standard_output(
     capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +167,57 @@ def _contents(path: str) -> dict[str, bytes]:
             if archive.getmember(name).isfile()
         ]
         return {name: file.read() for name, file in files if file}
+
+
+def test_edit_changes_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("motd").write_bytes(b"hi")
+    verb = ["edit", "-i", "image.tar.gz"]
+    motd = "/etc/motd,template=motd.tpl,when=create+copy,create_only=true,uid=5,properties.a=b,c"
+    assert run(capsys, *verb, "--template", "motd.tpl=motd", "--rule", motd)[0] == 0
+    made = TemplateRule(
+        template="motd.tpl", when=("create", "copy"), create_only=True, uid="5", properties={"a": "b,c"}
+    )
+    assert open_image("image.tar.gz").metadata.templates["/etc/motd"] == made
+    changes = [
+        "--rule",
+        "/etc/motd,when=start,create_only=false",
+        "--rule",
+        "/etc/motd,properties.d=e,mode=0600",
+    ]
+    assert run(capsys, *verb, *changes, "--remove-rule", "/etc/hostname")[0] == 0
+    changed = attrs.evolve(
+        made, when=("start",), create_only=False, mode="0600", properties={"a": "b,c", "d": "e"}
+    )
+    assert open_image("image.tar.gz").metadata.templates == {"/etc/motd": changed}
+
+
+def test_a_new_rule_says_what_it_renders_and_when(capsys: pytest.CaptureFixture[str]) -> None:
+    for rule in ("/x,template=hostname.tpl", "/x,when=create", "/x,uid=0"):
+        status, _, words = run(capsys, "edit", "image.tar.gz", "-o", "new", "--rule", rule)
+        assert status == 2
+        assert "[incomplete-template-rule]" in words
+    status, _, words = run(capsys, "edit", "image.tar.gz", "-o", "new", "--rule", "/x,template=x,when=start")
+    assert status == 2
+    assert "[template-missing]" in words
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["/x", "/x,", ",when=start", "/x,when=never", "/x,when=", "/x,create_only=1", "/x,color=red", "/x,=1"],
+)
+def test_nonsense_is_no_rule(capsys: pytest.CaptureFixture[str], rule: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, "edit", "image.tar.gz", "-o", "new", "--rule", rule)
+    assert ended.value.code == 2
+
+
+def test_edit_takes_a_level_for_what_is_compressed_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for level in ("1", "9"):
+        change = ["-p", "a=b", "--level", level, "--threads", "1"]
+        assert run(capsys, "edit", "image.tar.gz", "-o", level, *change)[0] == 0
+    assert Path("1").read_bytes() != Path("9").read_bytes()
+    assert run(capsys, "edit", "image.tar.gz", "-o", "new", "-p", "a=b", "--level", "77")[0] == 2
 
 
 def test_edit_writes_to_the_files_themselves_only_when_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,6 +293,27 @@ def test_publish_says_what_is_no_backup(capsys: pytest.CaptureFixture[str]) -> N
     status, _, words = run(capsys, "publish", "image.tar.gz", "-o", "new")
     assert status == 2
     assert "[backup-index]" in words
+
+
+# ── one spelling ──
+
+
+@pytest.mark.parametrize("words", [["--layout", "split"], ["--split"], ["--output-rootfs", "new.root"]])
+@pytest.mark.parametrize("verb", ["build", "convert", "publish"])
+def test_every_verb_that_writes_two_files_is_told_so_alike(
+    capsys: pytest.CaptureFixture[str], verb: str, words: list[str]
+) -> None:
+    given = {
+        "build": ["root.tar", "--architecture", "arm64"],
+        "convert": ["image.tar.gz"],
+        "publish": [str(BACKUP)],
+    }
+    assert run(capsys, verb, *given[verb], "-o", "new", "--compression", "gzip", *words)[0] == 0
+    assert scan_image("new", "new.root").accepted
+    assert (
+        run(capsys, verb, *given[verb], "-o", "one", "--compression", "gzip", "--layout", "unified")[0] == 0
+    )
+    assert scan_image("one").accepted
 
 
 # ── extract ──

@@ -2,20 +2,25 @@
 The examples of the README and of the documentation do what they show.
 
 A ``console`` block is a session: lines that begin with ``$`` are run, what follows must be printed, ``...`` standing
-for anything.  A ``python`` block is run.  All blocks of a page share one directory, in which the repository's
+for anything.  A ``python`` block is run.  Of an ``sh`` block the options have to exist.  All blocks of a page share one directory, in which the repository's
 ``examples`` lie.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from lxdimage.cli import VERBS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -85,3 +90,26 @@ def test_the_examples_of_a_page_print_what_it_shows(page: Path, workplace: Path)
                 assert done.returncode == 0, done.stdout
             else:
                 assert matches(expected, done.stdout), f"$ {command}\n{done.stdout}"
+
+
+_SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shown_commands() -> list[list[str]]:
+    """Return the words behind ``lxdimage`` of the commands that pages show without running them."""
+    found = []
+    for page in PAGES:
+        for block in _SHELL.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line)
+                if words[:1] == ["lxdimage"]:
+                    ends = [at for at, word in enumerate(words) if word in {"|", ">", "<", "&&"}]
+                    found.append(words[1 : min(ends, default=len(words))])
+    return found
+
+
+@pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
+def test_a_command_that_is_shown_has_options_that_exist(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    import_module(f"lxdimage.cli.{VERBS[words[0]][0]}").configure(parser)
+    parser.parse_args(words[1:])

@@ -24,6 +24,7 @@ from lxdimage.archive._member import NO_RECORDS
 from lxdimage.build._facts import RootFacts, archive_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
+from lxdimage.build._parts import ImageGuard
 from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError
 from lxdimage.formats import SQUASHFS, FileFormat
@@ -118,10 +119,12 @@ class ArchiveRoot:
     def _placed(self, reader: Iterable[Member]) -> Iterator[tuple[bytes | None, Member]]:
         """Yield the members that go into the image and their paths, of the top directory an empty one."""
         empty = True
+        guard = ImageGuard(self._source.name)
         for member in reader:
             path = self._path(member)
             if path is None:
                 continue
+            guard.see(path)
             if empty and path:
                 yield None, member
             empty = False

@@ -24,6 +24,7 @@ from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
 from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
+from lxdimage.build._rules import RuleEdit
 from lxdimage.build._settle import MetadataArgument, Wishes, settle_metadata
 from lxdimage.build._targets import OutputTarget, output_targets
 from lxdimage.build._templates import TemplatesArgument, check_templates, control_items, read_templates
@@ -52,6 +53,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     creation_date: datetime | int | None = None,
     expiry_date: datetime | int | None = None,
     properties: Mapping[str, str] | None = None,
+    rules: Mapping[str, RuleEdit] | None = None,
     type: ImageType | None = None,  # noqa: A002 - the image's own word
     layout: Layout = Layout.UNIFIED,
     output_rootfs: OutputArgument | None = None,
@@ -87,6 +89,8 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         creation_date: In place of what *metadata* says.
         expiry_date: In place of what *metadata* says.
         properties: Added to those of *metadata*.
+        rules: Template rules by the path that they write, added to those of *metadata*; None removes one, and what
+            can be called gets the old rule, None where there is none, and returns the new one.
         type: What the image has to make; the root decides unless given.
         layout: One file or two.
         output_rootfs: Another way to say where the root of a split image goes.
@@ -132,6 +136,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         creation_date=creation_date,
         expiry_date=expiry_date,
         properties=properties or {},
+        rules=rules or {},
     )
     form = _Form(
         rootfs_format=rootfs_format,

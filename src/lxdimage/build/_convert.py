@@ -53,7 +53,8 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         layout: One file or two; as it is unless given.
         compression: Of the tars; as it is unless given, xz where there was none.
         rootfs_format: ``tar`` or ``squashfs`` for the root of a split image; as it is unless given.
-        strip_prefix: How many leading components the names of a root file's members lose.
+        strip_prefix: How many leading components names lose: in a unified image all, in a split one those in the root
+            file.
         metadata: Makes an image of a root alone.
         level: Speed against size, by the format's own scale.
         threads: At most so many threads compress.
@@ -144,7 +145,7 @@ class _Plan:
 
     def form(self, threads: int | None) -> Form:
         """Return how the image is written."""
-        same = self.layout is Layout.UNIFIED and self._origin.root is None
+        same = self.layout is Layout.UNIFIED and self._origin.root is None and not self._strip
         return Form(
             layout=self.layout,
             compression=self._compression,

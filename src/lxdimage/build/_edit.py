@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import attrs
 
@@ -19,6 +19,7 @@ from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import Disk, Part, read_control
+from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression, encode
@@ -29,7 +30,7 @@ from lxdimage.formats import QCOW2, SQUASHFS, ImageType, Layout
 from lxdimage.formats._sinks import OutputArgument
 from lxdimage.formats._write import OutputFiles, WrittenFile, open_outputs
 from lxdimage.limits import Limits
-from lxdimage.metadata import Metadata, TemplateRule, parse_metadata
+from lxdimage.metadata import Metadata, parse_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -45,7 +46,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
     metadata: MetadataEdit | None = None,
     properties: Mapping[str, str | None] | None = None,
     expiry: datetime | int | None = None,
-    rules: Mapping[str, TemplateRule | None] | None = None,
+    rules: Mapping[str, RuleEdit] | None = None,
     templates: Mapping[str, bytes | None] | None = None,
     allow_immutable: bool = False,
     level: int | None = None,
@@ -68,7 +69,8 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         metadata: The new metadata; the following changes come on top of it.
         properties: Properties to set, or to remove where the value is None.
         expiry: The new expiry date; 0 removes it.
-        rules: Template rules to set by the path that they write, or to remove where the value is None.
+        rules: Template rules to set by the path that they write, or to remove where the value is None; what can be
+            called gets the old rule, None where there is none, and returns the new one.
         templates: Template files to write by name, or to remove where the value is None.
         allow_immutable: Allow another architecture or creation date.
         level: Speed against size, where the image has to be compressed again.
@@ -84,7 +86,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         ImmutableFieldError: The architecture or the creation date would change.
         InvalidImageError: The files are no image, or a damaged one.
         InvalidMetadataError: The target cannot use the metadata, the old or the new.
-        BuildError: It cannot be written as asked.
+        BuildError: It cannot be written as asked, or a changed rule would lack its template.
         OSError: A file cannot be read or written.
     """
     if not 1 <= len(files) <= 2:
@@ -109,6 +111,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
                 return editor.edit_metadata_file(targets[0])
             with open_outputs(*targets) as outputs:
                 kind = editor.edit(outputs, room=output_room(targets[0]))
+                editor.head.check_templates()
                 source = origin.fingerprint()
             return BuiltImage.from_outputs(
                 outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes), source=source
@@ -137,7 +140,7 @@ class _Changes:
     metadata: MetadataEdit | None
     properties: Mapping[str, str | None]
     expiry: datetime | int | None
-    rules: Mapping[str, TemplateRule | None]
+    rules: Mapping[str, RuleEdit]
     allow_immutable: bool
     target: Target
 
@@ -163,7 +166,7 @@ class _Changes:
         base = self._base(old)
         new = base.evolve(
             properties=_merged(base.properties, self.properties),
-            templates=_merged(base.templates, self.rules),
+            templates=edited_rules(base.templates, self.rules),
             expiry_date=base.expiry_timestamp if self.expiry is None else self.expiry,
         )
         if not self.allow_immutable:
@@ -182,10 +185,7 @@ class _Changes:
                 return change(old)
 
 
-_T = TypeVar("_T")
-
-
-def _merged(old: Mapping[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
+def _merged(old: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
     merged = {**old, **changes}
     return {key: value for key, value in merged.items() if value is not None}
 
@@ -311,6 +311,7 @@ class _Editor:
         whole = Digest()
         with open_outputs(target) as outputs:
             self.head.collect(read_control(metadata.members(), metadata.name, strays=True))
+            self.head.check_templates()
             outputs.files[0].write_all(whole.tap(self._encode(write_archive(self.head.items()))))
             whole.finish()  # from here on the other one feeds it
             alone = Digest(whole)

@@ -19,9 +19,9 @@ from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
 from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootTar, Shared, control_item
 from lxdimage.diagnostics import Diagnostic, Stage
-from lxdimage.errors import InvalidImageError, InvalidMetadataError
+from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
-from lxdimage.metadata import Metadata, check_documents, dump_metadata
+from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -90,6 +90,7 @@ class Head:
         self._found: Entry | None = None  # metadata.yaml as it was
         self._item: Item | None = None
         self._metadata: Metadata | None = None
+        self._rules: Mapping[str, TemplateRule] = {}  # as they were
         self._seen: set[bytes] = set()
         self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - see close
         self._replaced = frozenset(_TEMPLATES + os.fsencode(name) for name in revision.templates)
@@ -179,6 +180,7 @@ class Head:
     def _settle(self) -> Metadata:
         """Decide about metadata.yaml: as it was, or written anew where it was changed or there were several."""
         old = self._read()
+        self._rules = old.templates
         new = self._revision.metadata(old)
         if len(self._texts) > 1:
             text = f"{len(self._texts)} members are 'metadata.yaml'; one with what they say together takes their place"
@@ -186,6 +188,31 @@ class Head:
         if new != old or len(self._texts) != 1 or self._revision.dump:
             self._item = self._dumped(new)
         return new
+
+    def check_templates(self) -> None:
+        """
+        Check that the revision leaves no rule without its file; what lacked one before is not its business.
+
+        Raises:
+            BuildError: A new rule, or one whose file is to go, has none.
+        """
+        missing = [
+            diagnose(
+                "template-missing",
+                f"the rule for {target!r} names the template {rule.template!r}, which will not be there",
+                source=self._source,
+            )
+            for target, rule in self.metadata.templates.items()
+            if not rule.null and self._is_broken(target, rule)
+        ]
+        if missing:
+            raise BuildError(*missing)
+
+    def _is_broken(self, target: str, rule: TemplateRule) -> bool:
+        given, name = self._revision.templates, rule.template
+        if name in given:
+            return given[name] is None
+        return rule != self._rules.get(target) and not self.has_templates([name])
 
     def _read(self) -> Metadata:
         if not self._texts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from lxdimage._chunks import Chunks, Cursor, drain, peek, read_ahead
 from lxdimage._sources import Progress, Source, Tracker
@@ -11,7 +11,9 @@ from lxdimage.archive import Entry, EntryType, Member, TarReader
 from lxdimage.build._parts import (
     Disk,
     EntryMember,
+    ImageGuard,
     Part,
+    Root,
     RootFile,
     RootTar,
     Shared,
@@ -20,10 +22,10 @@ from lxdimage.build._parts import (
     read_unified,
     with_shared,
 )
-from lxdimage.compression import Compression
-from lxdimage.errors import UnsupportedFormatError
+from lxdimage.compression import Compression, decode
+from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.fingerprint import Digest, Fingerprint
-from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, identify
+from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, control_path, identify
 from lxdimage.formats._seekable import spool
 from lxdimage.formats._squashfs import read_squashfs
 from lxdimage.image._stream import decode_named
@@ -33,6 +35,7 @@ from lxdimage.rules import diagnose
 __all__ = ["Origin", "OriginFile"]
 
 _SMALL = 1 << 20
+_LOOKED_AT = 1 << 16
 
 
 class OriginFile:
@@ -141,6 +144,7 @@ class Origin:
         self, sources: Sequence[Source], *, limits: Limits, progress: Progress | None, bare: bool = False
     ) -> None:
         self.bare = bare
+        self._limits = limits
         self._digest = Digest()
         tracker = Tracker(progress, sources)
         self.files = tuple(OriginFile(source, self._digest, tracker, limits) for source in sources)
@@ -162,23 +166,49 @@ class Origin:
         Args:
             keep: Leave a root that is a file of its own as it is.
             recompress: Leave such a root as it is but for its compression.
-            strip: How many leading components names of such a root lose.
+            strip: How many leading components names lose: those of such a root, or of all in a single file.
         """
         if self.root is None:
-            yield from read_unified(self.files[0].members(), self.name)
+            yield from read_unified(self.files[0].members(), self.name, strip=strip)
             return
         if not self.bare:
             yield from read_control(self.files[0].members(), self.name, strays=keep or recompress)
+        if self.bare and self.root.format.is_tar:
+            _check_beginning(self.root, self._limits)
         if recompress:
             yield RootTar(self.root.decoded())
-        else:
-            yield from _root_parts(self.root, keep=keep, strip=strip)
+            return
+        parts = _root_parts(self.root, keep=keep, strip=strip)
+        yield from _guarded(parts, self.name) if self.bare else parts
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the source once it was read; what was not read is read now."""
         for file in self.files:
             file.finish()
         return Fingerprint(self._digest.finish())
+
+
+def _check_beginning(file: OriginFile, limits: Limits) -> None:
+    """
+    Look at the first members of a root that nobody may look at again.
+
+    Raises:
+        BuildError: They are those of a whole image.
+    """
+    guard = ImageGuard(file.name)
+    start = decode(file.compression, iter((file.cursor.peek(_LOOKED_AT),)), limits=limits, threads=1)
+    with suppress(InvalidImageError, ValueError):  # the beginning is only a part, and damage shows later
+        for member in TarReader(start, limits=limits):
+            guard.see(control_path(member.name))
+
+
+def _guarded(parts: Iterator[Part], name: str) -> Iterator[Part]:
+    """Yield *parts* of a root, or raise when it is a whole image."""
+    guard = ImageGuard(name)
+    for part in parts:
+        if isinstance(part, Root):
+            guard.see(part.path)
+        yield part
 
 
 def _root_parts(file: OriginFile, *, keep: bool, strip: int) -> Iterator[Part]:

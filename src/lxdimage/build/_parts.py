@@ -25,6 +25,7 @@ __all__ = [
     "Control",
     "Disk",
     "EntryMember",
+    "ImageGuard",
     "Part",
     "Root",
     "RootFile",
@@ -133,11 +134,18 @@ def with_shared(reader: TarReader) -> Iterator[Member | Shared]:
         yield member
 
 
-def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Control | Root | Shared | Disk]:
+def read_unified(
+    members: Iterable[Member | Shared], source: str, *, strip: int = 0
+) -> Iterator[Control | Root | Shared | Disk]:
     """
     Yield the members of the archive that holds metadata.yaml as parts.
 
     The first member of a root decides what the image is: a disk that comes later is just another file.
+
+    Args:
+        members: The members.
+        source: What findings call the archive.
+        strip: How many leading components names lose; members with no more than these are left out.
 
     Raises:
         InvalidImageError: A member has no place in an image that can be unpacked.
@@ -148,6 +156,11 @@ def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Co
             yield member
             continue
         name = member.name
+        if strip:
+            _check_name(name, source)
+            name = _stripped(name, strip)
+            if not name:
+                continue
         if name.startswith(ROOT) and not disk and name[7:8] not in _ODD and b".." not in name:
             path = name[7:]
         else:
@@ -165,7 +178,7 @@ def read_unified(members: Iterable[Member | Shared], source: str) -> Iterator[Co
                 continue
             path = path[7:] + (b"/" if path[7:] and name.endswith(b"/") else b"")
         root = True
-        target = _target(member, ROOT) if member.type is EntryType.HARD_LINK else None
+        target = _target(member, ROOT, strip) if member.type is EntryType.HARD_LINK else None
         yield Root(path, member, target)
 
 
@@ -204,11 +217,37 @@ def _check_name(name: bytes, source: str) -> None:
         raise InvalidImageError(diagnose("dotdot-member", text, source=source))
 
 
-def _target(member: Member, prefix: bytes) -> bytes | None:
+def _target(member: Member, prefix: bytes, strip: int = 0) -> bytes | None:
     """Return where the target of a hard link is in the root; None where it is not in it."""
     target = member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
-    path = control_path(target)
+    path = _stripped(control_path(target), strip)
     return path[len(prefix) :] if path.startswith(prefix) and b".." not in path.split(b"/") else None
+
+
+class ImageGuard:
+    """Refuses a root that turns out to be a whole image."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._metadata = self._root = False
+
+    def see(self, path: bytes) -> None:
+        """
+        Take note of the path of a member.
+
+        Raises:
+            BuildError: There are both metadata.yaml and a root by now.
+        """
+        if path[:1] not in _IMAGE_STARTS:
+            return
+        self._metadata = self._metadata or path == b"metadata.yaml"
+        self._root = self._root or path.startswith(ROOT)
+        if self._metadata and self._root:
+            text = "it holds 'metadata.yaml' and 'rootfs', so it is an image and not a root file system"
+            raise BuildError(diagnose("root-is-image", text, source=self._source))
+
+
+_IMAGE_STARTS = frozenset({b"m", b"r"})
 
 
 def read_root(members: Iterable[Member | Shared], source: str, *, strip: int = 0) -> Iterator[Root | Shared]:
@@ -231,12 +270,11 @@ def read_root(members: Iterable[Member | Shared], source: str, *, strip: int = 0
         name = member.name
         _check_name(name, source)
         path = control_path(name)
-        target = _target(member, b"") if member.type is EntryType.HARD_LINK else None
+        target = _target(member, b"", strip) if member.type is EntryType.HARD_LINK else None
         if strip:
             path = _stripped(path, strip)
             if not path:
                 continue
-            target = target and _stripped(target, strip)
         empty = False
         yield Root(path + b"/" if path and name.endswith(b"/") else path, member, target)
     if empty:
@@ -244,7 +282,11 @@ def read_root(members: Iterable[Member | Shared], source: str, *, strip: int = 0
 
 
 def _stripped(path: bytes, count: int) -> bytes:
-    return b"/".join(path.split(b"/")[count:])
+    """Return a path without its first components, empty where none is left; a slash at its end stays."""
+    if not count:
+        return path
+    rest = b"/".join(control_path(path).split(b"/")[count:])
+    return rest + b"/" if rest and path.endswith(b"/") else rest
 
 
 def _shown(name: bytes) -> str:

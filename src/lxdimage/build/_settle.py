@@ -12,6 +12,7 @@ import attrs
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, open_sources
 from lxdimage.build._facts import RootFacts
+from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import BuildError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
@@ -39,12 +40,14 @@ class Wishes:
         creation_date: In place of the one given.
         expiry_date: In place of the one given.
         properties: Added to the others, or in their place.
+        rules: What happens to template rules, by target.
     """
 
     architecture: str | None = None
     creation_date: datetime | int | None = None
     expiry_date: datetime | int | None = None
     properties: Mapping[str, str] = attrs.field(factory=dict)
+    rules: Mapping[str, RuleEdit] = attrs.field(factory=dict)
 
     def applied(self, metadata: Metadata) -> Metadata:
         """Return *metadata* as asked for."""
@@ -53,6 +56,7 @@ class Wishes:
             "creation_date": self.creation_date,
             "expiry_date": self.expiry_date,
             "properties": {**metadata.properties, **self.properties} if self.properties else None,
+            "templates": edited_rules(metadata.templates, self.rules) if self.rules else None,
         }
         given = {name: value for name, value in changes.items() if value is not None}
         return metadata.evolve(allow_immutable=True, **given) if given else metadata  # type: ignore[arg-type]
@@ -122,7 +126,7 @@ def _derived(
     architecture = wishes.architecture
     if architecture is None:
         if facts.architecture is None:
-            text = "the architecture is not given, and no program in the root file system tells it"
+            text = "the architecture is not given, and no program was found that tells it"
             raise BuildError(diagnose("missing-architecture", text, hint="name it, such as 'x86_64'"))
         found, path = facts.architecture
         architecture = found.value
@@ -141,4 +145,5 @@ def _derived(
         creation_date=created,
         expiry_date=wishes.expiry_date,
         properties={**derived, **wishes.properties},
+        templates=edited_rules({}, wishes.rules),
     )

@@ -10,7 +10,16 @@ import sys
 from lxdimage.build import build_image
 from lxdimage.cli._options import add_limits, file_argument, limits_of, parse_size
 from lxdimage.cli._output import Meter
-from lxdimage.cli._writing import add_form, add_output, add_properties, output_of, parse_date, print_built
+from lxdimage.cli._template_rules import add_rules, rules_of
+from lxdimage.cli._writing import (
+    add_form,
+    add_metadata,
+    add_output,
+    add_properties,
+    layout_of,
+    output_of,
+    print_built,
+)
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import escape
 from lxdimage.formats import ImageType, Layout
@@ -35,17 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_metadata(parser.add_argument_group("metadata"))
     _add_root(parser.add_argument_group("root file system"))
     form = parser.add_argument_group("form")
-    form.add_argument(
-        "--layout", choices=[layout.value for layout in Layout], help="one file or two (default: unified)"
-    )
-    form.add_argument(
-        "--split",
-        dest="layout",
-        action="store_const",
-        const=Layout.SPLIT.value,
-        help="two files, metadata and root",
-    )
-    add_form(form, compression="xz")
+    add_form(form, layout="unified", compression="xz")
     form.add_argument(
         "--memory", metavar="SIZE", type=parse_size, help="what all threads may use (default: 1G)"
     )
@@ -54,13 +53,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_metadata(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--metadata", metavar="FILE", help="a metadata.yaml; other options override it")
+    add_metadata(group)
     group.add_argument("--templates", metavar="DIR", help="the template files")
-    group.add_argument("--architecture", metavar="NAME", help="such as x86_64 or arm64")
-    group.add_argument(
-        "--creation-date", metavar="DATE", type=parse_date, help="seconds since 1970, or ISO 8601"
-    )
     add_properties(group)
+    add_rules(group)
 
 
 def _add_root(group: argparse._ArgumentGroup) -> None:
@@ -106,8 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
             creation_date=arguments.creation_date,
             expiry_date=arguments.expiry,
             properties=dict(arguments.properties),
+            rules=rules_of(arguments),
             type=ImageType.VIRTUAL_MACHINE if arguments.vm else None,
-            layout=_layout(arguments),
+            layout=layout_of(arguments) or Layout.UNIFIED,
             rootfs_format=arguments.rootfs_format or "tar",
             compression=Compression(arguments.compression or "xz"),
             level=arguments.level,
@@ -122,9 +119,3 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print_built(built, arguments)
     return 0
-
-
-def _layout(arguments: argparse.Namespace) -> Layout:
-    if arguments.layout is not None:
-        return Layout(arguments.layout)
-    return Layout.SPLIT if arguments.output_rootfs or arguments.rootfs_format else Layout.UNIFIED

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from lxdimage.build import convert_image
+from lxdimage.build._facts import NO_FACTS
+from lxdimage.build._settle import Wishes, settle_metadata
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
 from lxdimage.cli._output import Meter
-from lxdimage.cli._writing import add_form, add_output, output_of, print_built
+from lxdimage.cli._writing import (
+    add_form,
+    add_metadata,
+    add_output,
+    add_properties,
+    layout_of,
+    output_of,
+    print_built,
+    print_notes,
+    source_date_epoch,
+)
 from lxdimage.compression import Compression
-from lxdimage.formats import Layout
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.image import arrange_files
-from lxdimage.metadata import Metadata, parse_metadata
+from lxdimage.metadata import Metadata
 from lxdimage.targets import Target
 
 __all__ = ["configure", "run"]
 
 _EPILOG = """\
 The image is read once; what need not change is copied as it is, such as a root file that keeps its format and
-compression.  With --metadata FILE is a root alone, which becomes an image.
+compression.  With metadata from a file or options FILE is a root alone,
+which becomes an image; 'lxdimage build' takes what is not given from the root itself.
 The new fingerprint goes to standard output, the old one to standard error.
 """
 
@@ -30,18 +42,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     add_output(parser)
     group = parser.add_argument_group("form")
-    group.add_argument(
-        "--layout", choices=[layout.value for layout in Layout], help="one file or two (default: as it is)"
-    )
-    add_form(group, compression="as it is")
+    add_form(group, layout="as it is", compression="as it is")
     group.add_argument(
         "--strip-prefix",
         metavar="N",
         type=int,
         default=0,
-        help="leading components that names in a root lose",
+        help="leading components that names lose, of a split image those in the root file",
     )
-    parser.add_argument("--metadata", metavar="FILE", help="the metadata.yaml for a root alone")
+    group = parser.add_argument_group("metadata", "makes an image of a root alone")
+    add_metadata(group)
+    add_properties(group)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the new fingerprint")
     add_targets(parser)
     add_limits(parser)
@@ -55,11 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
         built = convert_image(
             *files,
             output=output_of(arguments),
-            layout=_layout(arguments),
+            layout=layout_of(arguments),
             compression=None if given is None else Compression(given),
             rootfs_format=arguments.rootfs_format,
             strip_prefix=arguments.strip_prefix,
-            metadata=_metadata(arguments.metadata),
+            metadata=_metadata(arguments),
             level=arguments.level,
             threads=arguments.threads,
             target=Target(arguments.target),
@@ -70,13 +81,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _layout(arguments: argparse.Namespace) -> Layout | None:
-    if arguments.layout is not None:
-        return Layout(arguments.layout)
-    return Layout.SPLIT if arguments.output_rootfs or arguments.rootfs_format else None
+def _metadata(arguments: argparse.Namespace) -> Metadata | None:
+    """
+    Return the metadata for a root alone, None where nothing of it was given.
 
-
-def _metadata(path: str | None) -> Metadata | None:
-    if path is None:
+    Raises:
+        BuildError: Too little of it was given.
+    """
+    wishes = Wishes(
+        architecture=arguments.architecture,
+        creation_date=arguments.creation_date,
+        expiry_date=arguments.expiry,
+        properties=dict(arguments.properties),
+    )
+    if arguments.metadata is None and wishes == Wishes():
         return None
-    return parse_metadata(Path(path).read_bytes(), name=path)
+    given = None if arguments.metadata is None else file_argument(arguments.metadata)
+    notes: list[Diagnostic] = []
+    metadata = settle_metadata(
+        given, wishes, facts=lambda: NO_FACTS, now=source_date_epoch(), note=notes.append
+    )
+    if not arguments.quiet:
+        print_notes(notes)
+    return metadata

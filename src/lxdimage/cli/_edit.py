@@ -16,7 +16,15 @@ from lxdimage._sources import FileArgument
 from lxdimage.build import OutputTarget, edit_image
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
 from lxdimage.cli._output import Meter
-from lxdimage.cli._writing import add_output, add_properties, output_of, print_built, print_notes
+from lxdimage.cli._template_rules import add_rules, rules_of
+from lxdimage.cli._writing import (
+    add_effort,
+    add_output,
+    add_properties,
+    output_of,
+    print_built,
+    print_notes,
+)
 from lxdimage.errors import InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
 from lxdimage.image import arrange_files, open_members
@@ -60,10 +68,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="remove a template file (may be repeated)",
     )
+    add_rules(group)
+    group.add_argument(
+        "--remove-rule",
+        dest="removed_rules",
+        metavar="TARGET",
+        action="append",
+        default=[],
+        help="remove a template rule (may be repeated)",
+    )
     group.add_argument("--editor", action="store_true", help="open metadata.yaml in an editor")
     group.add_argument(
         "--allow-immutable", action="store_true", help="allow another architecture or creation date"
     )
+    group = parser.add_argument_group("form", "where the image has to be compressed again")
+    add_effort(group)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the new fingerprint")
     add_targets(parser)
     add_limits(parser)
@@ -89,8 +108,11 @@ def run(arguments: argparse.Namespace) -> int:
             metadata=metadata,
             properties={**dict(arguments.properties), **dict.fromkeys(arguments.unset)},
             expiry=arguments.expiry,
+            rules={**dict.fromkeys(arguments.removed_rules), **rules_of(arguments)},
             templates=_templates(arguments),
             allow_immutable=arguments.allow_immutable,
+            level=arguments.level,
+            threads=arguments.threads,
             target=Target(arguments.target),
             limits=limits_of(arguments),
             progress=meter,
@@ -121,7 +143,7 @@ def _templates(arguments: argparse.Namespace) -> dict[str, bytes | None]:
 
 
 def _wants_editor(arguments: argparse.Namespace) -> bool:
-    changes = ("properties", "unset", "metadata", "templates", "removed")
+    changes = ("properties", "unset", "metadata", "templates", "removed", "rules", "removed_rules")
     given = any(getattr(arguments, name) for name in changes) or arguments.expiry is not None
     return arguments.editor or not given
 

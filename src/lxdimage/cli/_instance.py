@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from lxdimage.cli._options import parse_keys, parse_pair
 from lxdimage.diagnostics import escape
 from lxdimage.errors import LXDImageError
 from lxdimage.image import Image
@@ -33,7 +34,7 @@ def add_instance(parser: argparse.ArgumentParser) -> None:
         "-c",
         "--config",
         metavar="KEY=VALUE",
-        type=_pair,
+        type=parse_pair,
         action="append",
         default=[],
         help="a configuration key",
@@ -96,27 +97,8 @@ def _architecture(text: str) -> str:
         raise argparse.ArgumentTypeError(message) from error
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        message = f"expected KEY=VALUE, found {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return key, value
-
-
 def _device(text: str) -> tuple[str, Mapping[str, str]]:
-    """Return name and keys of a device; a comma that no KEY= follows belongs to the value."""
-    name, *parts = text.split(",")
-    texts: list[str] = []
-    for part in parts:
-        if "=" in part or not texts:
-            texts.append(part)
-        else:
-            texts[-1] += f",{part}"
-    if not (name and texts):
-        message = f"expected NAME,KEY=VALUE, found {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return name, dict(map(_pair, texts))
+    return parse_keys(text, "NAME")
 
 
 # ---- configuration files -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ __all__ = [
     "file_argument",
     "files_and_members",
     "limits_of",
+    "parse_keys",
+    "parse_pair",
     "parse_size",
 ]
 
@@ -36,6 +39,36 @@ def parse_size(text: str) -> int:
         message = f"expected a size such as 500M or 2G, found {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def parse_pair(text: str) -> tuple[str, str]:
+    """Return key and value of KEY=VALUE."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        message = f"expected KEY=VALUE, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return key, value
+
+
+def parse_keys(text: str, what: str) -> tuple[str, Mapping[str, str]]:
+    """
+    Return the name and the keys of NAME,KEY=VALUE...; a comma that no KEY= follows belongs to the value.
+
+    Args:
+        text: The argument.
+        what: What the help calls the name.
+    """
+    name, *parts = text.split(",")
+    texts: list[str] = []
+    for part in parts:
+        if "=" in part or not texts:
+            texts.append(part)
+        else:
+            texts[-1] += f",{part}"
+    if not (name and texts):
+        message = f"expected {what},KEY=VALUE, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return name, dict(map(parse_pair, texts))
 
 
 def file_argument(name: str) -> str | BinaryIO:

@@ -11,6 +11,7 @@ from lxdimage.cli._writing import (
     add_form,
     add_output,
     add_properties,
+    layout_of,
     output_of,
     parse_date,
     print_built,
@@ -44,8 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where it would be the present (default: the variable SOURCE_DATE_EPOCH)",
     )
     group = parser.add_argument_group("form")
-    group.add_argument("--split", action="store_true", help="two files, metadata and root, instead of one")
-    add_form(group, compression="xz")
+    add_form(group, layout="unified", compression="xz")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the fingerprint")
     add_targets(parser)
     add_limits(parser)
@@ -54,7 +54,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Publish the backup, and print the fingerprint."""
     created = source_date_epoch() if arguments.creation_date is None else arguments.creation_date
-    split = arguments.split or arguments.output_rootfs or arguments.rootfs_format == "squashfs"
     with Meter("publish") as meter:
         built = publish_backup(
             file_argument(arguments.backup),
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             expiry=arguments.expiry,
             creation_date=created,
             compression=Compression(arguments.compression or "xz"),
-            layout=Layout.SPLIT if split else Layout.UNIFIED,
+            layout=layout_of(arguments) or Layout.UNIFIED,
             rootfs_format=arguments.rootfs_format or "tar",
             level=arguments.level,
             threads=arguments.threads,

@@ -11,18 +11,24 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from lxdimage.build import BuiltImage, OutputTarget
+from lxdimage.cli._options import parse_pair
 from lxdimage.cli._output import size_text, wants_colour
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic, escape, render
+from lxdimage.formats import Layout
 
 __all__ = [
     "COMPRESSIONS",
+    "add_effort",
     "add_form",
+    "add_metadata",
     "add_output",
     "add_properties",
+    "layout_of",
     "output_of",
     "parse_date",
     "print_built",
+    "print_notes",
     "source_date_epoch",
 ]
 
@@ -49,20 +55,49 @@ def output_of(arguments: argparse.Namespace) -> OutputTarget:
     return output if arguments.output_rootfs is None else (output, arguments.output_rootfs)
 
 
-def add_form(group: argparse._ArgumentGroup, *, compression: str) -> None:
+def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str) -> None:
     """
-    Add how tars are compressed.
+    Add how many files there are and how they are compressed.
 
     Args:
         group: Where to add it.
+        layout: What the help says is the default.
         compression: What the help says is the default.
     """
+    group.add_argument(
+        "--layout", choices=[found.value for found in Layout], help=f"one file or two (default: {layout})"
+    )
+    split = Layout.SPLIT.value
+    group.add_argument(
+        "--split", dest="layout", action="store_const", const=split, help=f"short for --layout {split}"
+    )
     group.add_argument("--compression", choices=COMPRESSIONS, help=f"default: {compression}")
     group.add_argument(
         "--rootfs-format", choices=["tar", "squashfs"], help="of the root file of a split image"
     )
+    add_effort(group)
+
+
+def add_effort(group: argparse._ArgumentGroup) -> None:
+    """Add how hard it is compressed."""
     group.add_argument("--level", metavar="N", type=int, help="speed against size, by the format's own scale")
     group.add_argument("--threads", metavar="N", type=int, help="at most so many compress (default: all)")
+
+
+def layout_of(arguments: argparse.Namespace) -> Layout | None:
+    """Return the layout that the options ask for: what only a split image has asks for one."""
+    if arguments.layout is not None:
+        return Layout(arguments.layout)
+    return Layout.SPLIT if arguments.output_rootfs or arguments.rootfs_format else None
+
+
+def add_metadata(group: argparse._ArgumentGroup) -> None:
+    """Add a metadata.yaml, and what an image cannot be without."""
+    group.add_argument("--metadata", metavar="FILE", help="a metadata.yaml; other options override it")
+    group.add_argument("--architecture", metavar="NAME", help="such as x86_64 or arm64")
+    group.add_argument(
+        "--creation-date", metavar="DATE", type=parse_date, help="seconds since 1970, or ISO 8601"
+    )
 
 
 def add_properties(group: argparse._ArgumentGroup) -> None:
@@ -74,7 +109,7 @@ def add_properties(group: argparse._ArgumentGroup) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        type=_property,
+        type=parse_pair,
         help="such as os=Debian (may be repeated)",
     )
     group.add_argument(
@@ -83,14 +118,6 @@ def add_properties(group: argparse._ArgumentGroup) -> None:
         type=_expiry,
         help="when the image expires: seconds since 1970, ISO 8601, or 'never'",
     )
-
-
-def _property(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        message = f"expected KEY=VALUE, found {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return key, value
 
 
 def _expiry(text: str) -> int:

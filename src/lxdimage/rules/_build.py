@@ -243,6 +243,15 @@ Build the image again from the root that is meant.""",
 Template files lie in `templates/` and are named by their path below it: no leading slash, no empty component, no `.` and no `..`.""",
     ),
     Rule(
+        code="incomplete-template-rule",
+        title="a new template rule lacks what makes it one",
+        severity=Severity.ERROR,
+        explanation="""\
+A rule renders a template file to a path of the instance when something triggers it, so a new one has to name the file and the triggers: `--rule /etc/motd,template=motd.tpl,when=create`.
+Of a rule that is there already, what is not said stays as it is.""",
+        hint="name both, such as 'template=motd.tpl,when=create+copy'",
+    ),
+    Rule(
         code="output-count",
         title="the layout needs another number of files to write to",
         severity=Severity.ERROR,
@@ -333,6 +342,16 @@ An image is built from a directory, from an archive of the root file system (a t
 What was given is something else by its first bytes.
 Other disks become qcow2 with `qemu-img convert -O qcow2`.""",
         hint="convert a disk with 'qemu-img convert -O qcow2'",
+    ),
+    Rule(
+        code="root-is-image",
+        title="what is to become the root is an image already",
+        severity=Severity.ERROR,
+        explanation="""\
+The archive holds `metadata.yaml` and `rootfs`, as an image does and a root file system does not.
+Its root would end up below `rootfs/rootfs`, where no instance finds it.
+`convert` and `edit` make another image of it; `--strip-prefix` takes a directory away in front of a root.""",
+        hint="use 'lxdimage convert' or 'lxdimage edit' for an image",
     ),
     Rule(
         code="wrong-type-of-root",
