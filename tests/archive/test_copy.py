@@ -12,7 +12,16 @@ from pathlib import Path
 import attrs
 import pytest
 
-from lxdimage.archive import Entry, EntryType, TarMember, TarReader, dump_member, write_archive
+from lxdimage.archive import (
+    Entry,
+    EntryType,
+    Item,
+    TarMember,
+    TarReader,
+    dump_global,
+    dump_member,
+    write_archive,
+)
 
 LONG = "directory/" * 30 + "file"
 NAMES = ["a", "n" * 95, "d/" * 60 + "f", LONG, "\u00e4", "raw-\udcff", "n" * 140]
@@ -110,6 +119,57 @@ def test_a_record_of_the_owner_is_replaced() -> None:
     entry = Entry(path="a", type=EntryType.FILE, uid=4_000_000_000)
     copy = _copied(b"".join(write_archive([(entry, ())])), lambda member: dump_member(member, uid=5))
     assert [(attrs.evolve(entry, uid=5), b"")] == _entries(copy)
+
+
+def _field(data: bytes, name: str) -> list[object]:
+    with tarfile.open(fileobj=io.BytesIO(data), errors="surrogateescape") as archive:
+        return [getattr(found, name) for found in archive]
+
+
+def test_later_times_are_changed_and_nothing_else(source: bytes) -> None:
+    latest = 1_000
+    copy = _copied(source, lambda member: dump_member(member, latest=latest))
+    expected = [
+        (attrs.evolve(entry, mtime_ns=min(entry.mtime_ns, latest * 10**9)), content)
+        for entry, content in _entries(source)
+    ]
+    assert expected == _entries(copy)
+    for kept in ("uname", "gname", "devmajor", "linkname", "mode"):
+        assert _field(source, kept) == _field(copy, kept)
+    assert source.count(b"comment=kept\n") == copy.count(b"comment=kept\n")
+    later = max(entry.mtime_ns for entry, _ in _entries(source)) // 10**9 + 1
+    unchanged = _copied(source, lambda member: dump_member(member, latest=later))
+    assert source[: len(unchanged)] == unchanged
+
+
+def test_times_in_records_are_changed_where_they_are() -> None:
+    info = tarfile.TarInfo("a")
+    info.pax_headers = {"mtime": "2000.5", "atime": "3000.25", "ctime": "900.5", "comment": "kept"}
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+    copy = _copied(output.getvalue(), lambda member: dump_member(member, latest=1000))
+    with tarfile.open(fileobj=io.BytesIO(copy)) as archive:
+        (found,) = archive
+    assert found.pax_headers == {"mtime": "1000", "atime": "1000", "ctime": "900.5", "comment": "kept"}
+
+
+def test_records_for_all_members_are_overridden() -> None:
+    shared = dump_global({b"uid": b"7", b"mtime": b"5000"})
+    entries: list[Item] = [(shared, ()), (Entry(path="a", type=EntryType.FILE), ())]
+    source = b"".join(write_archive(entries))
+    copy = _copied(source, lambda member: dump_member(member, uid=9, latest=1000))
+    (entry,) = [member.entry for member in TarReader(iter([shared + copy]))]
+    assert (entry.uid, entry.mtime_ns) == (9, 1000 * 10**9)
+
+
+def test_records_get_new_values() -> None:
+    entry = Entry(path="a", type=EntryType.FILE, xattrs={"user.a": b"1", "user.b": b"2"})
+    changes = {b"SCHILY.xattr.user.a": b"3", b"SCHILY.xattr.user.c": b"4"}
+    copy = _copied(
+        b"".join(write_archive([(entry, ())])), lambda member: dump_member(member, records=changes)
+    )
+    assert {"user.a": b"3", "user.b": b"2", "user.c": b"4"} == _entries(copy)[0][0].xattrs
 
 
 SPARSE = {

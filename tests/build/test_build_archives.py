@@ -201,6 +201,57 @@ def test_times_after_the_source_date_epoch_become_it(tmp_path: Path) -> None:
     assert (found[""][0].mtime_ns, found["n" * 98][0].mtime_ns) == (5 * 10**9, 6 * 10**9)
 
 
+_CAPABILITY = bytes.fromhex("0100000300200000000000000000000000000000") + (100_000).to_bytes(4, "little")
+
+
+def test_what_is_not_asked_to_change_passes_through(tmp_path: Path) -> None:
+    """Whatever else is asked, such as earlier times and other owners."""
+    info = tarfile.TarInfo("bin/su")
+    info.uid, info.gid, info.mtime = 100_000, 100_007, 5000
+    info.pax_headers = {
+        "comment": "kept",
+        "SCHILY.acl.access": "user::rw-",
+        "atime": "6000.5",
+        "ctime": "1.5",
+    }
+    info.pax_headers["SCHILY.xattr.user.x"] = "kept"
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+        info.name, info.uname, info.gname = "named", "somebody", "users"
+        archive.addfile(info)
+    rootfs = _given(tmp_path, output.getvalue())
+    _build(rootfs, tmp_path / "image", source_date_epoch=1000)
+    kept = {**info.pax_headers, "atime": "1000"}
+    with tarfile.open(tmp_path / "image") as made:
+        found = made.getmember("rootfs/named")
+        assert (found.uid, found.mtime, found.uname, found.gname) == (100_000, 1000, "somebody", "users")
+        assert found.pax_headers == kept
+    _build(rootfs, tmp_path / "image", source_date_epoch=1000, map_owner="0:100000:65536")
+    with tarfile.open(tmp_path / "image") as made:
+        found = made.getmember("rootfs/named")
+        assert (found.uid, found.gid, found.mtime, found.uname, found.gname) == (0, 7, 1000, "", "")
+        assert found.pax_headers == kept
+
+
+def test_owners_in_attributes_are_mapped_too(tmp_path: Path) -> None:
+    items = [
+        _file("ping", xattrs={"security.capability": _CAPABILITY, "user.x": b"1"}, uid=100_000, gid=100_000)
+    ]
+    _build(_given(tmp_path, _tar(items)), tmp_path / "image", map_owner="0:100000:65536")
+    mapped = _CAPABILITY[:3] + b"\2" + _CAPABILITY[4:20]
+    assert _root(tmp_path / "image")["ping"][0].xattrs == {"security.capability": mapped, "user.x": b"1"}
+
+
+def test_sockets_are_left_out_with_a_note(tmp_path: Path) -> None:
+    items = [(Entry(path="run/s", type=EntryType.SOCKET), iter(())), (Entry(path="f", type=FILE), iter(()))]
+    with (tmp_path / "given").open("wb+") as file:
+        write_squashfs(items, file)
+    built = _build(tmp_path / "given", tmp_path / "image")
+    assert [note.code for note in built.notes] == ["socket-skipped"]
+    assert "run/s" not in _root(tmp_path / "image")
+
+
 def test_excluded_members_stay_out(tmp_path: Path) -> None:
     _build(_given(tmp_path, _tar(_items())), tmp_path / "image", exclude=["/bin", "hard", "n*"])
     assert sorted(_root(tmp_path / "image")) == ["", "etc/os-release", "soft", "sparse", "\udcff"]

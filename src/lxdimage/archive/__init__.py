@@ -12,7 +12,7 @@ from lxdimage.archive._entry import Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
 from lxdimage.archive._read import TarReader, read_archive
 from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
-from lxdimage.archive._write import END_OF_ARCHIVE, Item, dump_entry, dump_global, write_archive
+from lxdimage.archive._write import END_OF_ARCHIVE, Item, dump_entry, dump_global, write_archive, xattr_record
 
 __all__ = [
     "END_OF_ARCHIVE",
@@ -31,4 +31,5 @@ __all__ = [
     "find_stretches",
     "read_archive",
     "write_archive",
+    "xattr_record",
 ]

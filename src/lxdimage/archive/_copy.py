@@ -7,17 +7,18 @@ the header moves, to what the archive's own format has for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxdimage import _tar
 from lxdimage._tar import BLOCK, HeaderError, parse_number
-from lxdimage.archive._member import TarMember
+from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time
 
 __all__ = ["dump_member"]
 
 _PAX, _LONG_NAME, _LONG_TARGET = 0x78, 0x4C, 0x4B
 _SPARSE_NAME = b"GNU.sparse.name"
 _MAX_ID = 0o7777777
+_MAX_SIZE = _MAX_TIME = 0o77777777777
 
 
 def dump_member(
@@ -27,6 +28,8 @@ def dump_member(
     target: bytes | None = None,
     uid: int | None = None,
     gid: int | None = None,
+    latest: int | None = None,
+    records: Mapping[bytes, bytes] = NO_RECORDS,
 ) -> bytes:
     """
     Return all blocks of *member* that precede its stored content.
@@ -40,8 +43,11 @@ def dump_member(
         target: The new target of a link.
         uid: The new owner; names of users and groups are dropped with the ids that they belong to.
         gid: The new group.
+        latest: Later times become this one, in seconds since 1970.
+        records: New values of PAX records.
     """
-    if target is None and uid is None and gid is None and member.sparse is None:
+    late = [] if latest is None else _late_times(member, latest)
+    if target is None and uid is None and gid is None and not (late or records) and member.sparse is None:
         if name is None:
             return member.lead + member.header
         if _is_short(member, name):
@@ -55,7 +61,25 @@ def dump_member(
         head.own(b"uid", uid)
     if gid is not None:
         head.own(b"gid", gid)
+    for key in late:
+        head.date(key, latest or 0)
+    for key, value in records.items():
+        head.put_record(key, value)
     return head.dump()
+
+
+_NANO = 1_000_000_000
+
+
+def _late_times(member: TarMember, latest: int) -> list[bytes]:
+    """Return the names of those times of a member that are later than *latest*."""
+    stated = {**member.shared_records, **member.records}
+    late = [
+        key
+        for key in (b"atime", b"ctime")
+        if stated.get(key) and parse_time(key, stated[key]) > latest * _NANO
+    ]
+    return [b"mtime", *late] if member.entry.mtime_ns > latest * _NANO else late
 
 
 _ELSEWHERE = frozenset({b"path", _SPARSE_NAME})
@@ -83,7 +107,9 @@ def _extensions(lead: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 # Where a header keeps what may change.
-_FIELDS = {b"uid": (108, 116), b"gid": (116, 124), b"size": (124, 136), b"linkpath": (157, 257)}
+_FIELDS = {
+    b"uid": (108, 116), b"gid": (116, 124), b"size": (124, 136), b"mtime": (136, 148), b"linkpath": (157, 257)
+}  # fmt: skip
 _NAMES_OF_OWNERS = {b"uid": (b"uname", 265, 297), b"gid": (b"gname", 297, 329)}
 
 
@@ -145,9 +171,23 @@ class _Head:
         self._remove(record)
         self._number(key, value, _MAX_ID)
 
+    def date(self, key: bytes, seconds: int) -> None:
+        if key == b"mtime":
+            self._number(key, seconds, _MAX_TIME)
+        else:
+            self.put_record(key, b"%d" % seconds)
+
+    def put_record(self, key: bytes, value: bytes) -> None:
+        """Give a record a value, whether or not it is there."""
+        if not self._replace(key, value):
+            self._add(key, value)
+
     def _number(self, key: bytes, value: int, largest: int) -> None:
         """Put a number into its record or field."""
         if self._replace(key, b"%d" % value):
+            return
+        if key in self._member.shared_records:  # which comes before the field
+            self._add(key, b"%d" % value)
             return
         start, end = _FIELDS[key]
         if 0 <= value <= largest or self._gnu:
@@ -198,7 +238,7 @@ class _Head:
         blocks = _tar.dump_sparse_text(member.sparse)
         size = int(member.records.get(b"size") or parse_number(member.header[124:136], "size"))
         if size != member.stored + len(blocks):
-            self._number(b"size", member.stored + len(blocks), 0o77777777777)
+            self._number(b"size", member.stored + len(blocks), _MAX_SIZE)
         return blocks
 
     # ---- the result ----------------------------------------------------------------------------------------------

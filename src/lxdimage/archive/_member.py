@@ -15,7 +15,16 @@ from lxdimage._tar import BLOCK, HeaderError, SparseMap, parse_number, parse_str
 from lxdimage.archive._entry import Entry, EntryType
 from lxdimage.diagnostics import escape
 
-__all__ = ["CHECKED_RECORDS", "DATALESS", "NO_RECORDS", "TarMember", "extensions", "integer_record", "shown"]
+__all__ = [
+    "CHECKED_RECORDS",
+    "DATALESS",
+    "NO_RECORDS",
+    "TarMember",
+    "extensions",
+    "integer_record",
+    "parse_time",
+    "shown",
+]
 
 _TYPES = [EntryType.FILE] * 256
 for _type in EntryType:
@@ -85,6 +94,11 @@ class TarMember:
         if self._records is None:
             self._records = dict(_tar.parse_pax(b"".join(payload for _, payload in extensions(self.lead))))
         return self._records
+
+    @property
+    def shared_records(self) -> Mapping[bytes, bytes]:
+        """The PAX records of global headers, which hold where the member has none of its own."""
+        return self._reader.global_records
 
     @property
     def type(self) -> EntryType:
@@ -245,8 +259,13 @@ def integer_record(key: bytes, text: bytes) -> int:
     return int(text)
 
 
-def _seconds(key: bytes, text: bytes) -> int:
-    """Return nanoseconds from a decimal number of seconds with an optional fraction."""
+def parse_time(key: bytes, text: bytes) -> int:
+    """
+    Return nanoseconds from a decimal number of seconds with an optional fraction.
+
+    Raises:
+        HeaderError: It is none.
+    """
     match = _SECONDS.fullmatch(text)
     if not match:
         raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected seconds")
@@ -256,11 +275,11 @@ def _seconds(key: bytes, text: bytes) -> int:
 
 def _parse_time(records: Mapping[bytes, bytes], field: bytes) -> int:
     text = records.get(b"mtime")
-    return _seconds(b"mtime", text) if text else parse_number(field, "mtime") * 1_000_000_000
+    return parse_time(b"mtime", text) if text else parse_number(field, "mtime") * 1_000_000_000
 
 
 # What Go parses of a PAX header whether or not anybody asks; a bad one makes the header invalid.
 CHECKED_RECORDS = {
     b"uid": integer_record, b"gid": integer_record, b"size": integer_record,
-    b"atime": _seconds, b"mtime": _seconds, b"ctime": _seconds,
+    b"atime": parse_time, b"mtime": parse_time, b"ctime": parse_time,
 }  # fmt: skip

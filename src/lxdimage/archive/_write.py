@@ -23,7 +23,7 @@ from lxdimage.archive._sparse import closed_map, stored_chunks, wrong_size
 from lxdimage.errors import BuildError
 from lxdimage.rules import diagnose
 
-__all__ = ["END_OF_ARCHIVE", "Item", "dump_entry", "dump_global", "write_archive"]
+__all__ = ["END_OF_ARCHIVE", "Item", "dump_entry", "dump_global", "write_archive", "xattr_record"]
 
 END_OF_ARCHIVE = bytes(2 * _tar.BLOCK)
 
@@ -236,9 +236,13 @@ def _records(
     if not 0 <= seconds <= _MAX_TIME or (fractions and fraction):
         yield b"mtime", _time(entry.mtime_ns, fractions=fractions)
     for attribute, content in entry.xattrs.items():
-        # No key of a record may contain "=", and GNU tar, which unpacks images, undoes this.
-        escaped = os.fsencode(attribute).replace(b"%", b"%25").replace(b"=", b"%3D")
-        yield b"SCHILY.xattr." + escaped, content
+        yield xattr_record(attribute), content
+
+
+def xattr_record(name: str) -> bytes:
+    """Return the key of the PAX record of an extended attribute."""
+    # No key of a record may contain "=", and GNU tar, which unpacks images, undoes this.
+    return b"SCHILY.xattr." + os.fsencode(name).replace(b"%", b"%25").replace(b"=", b"%3D")
 
 
 def _time(nanoseconds: int, *, fractions: bool) -> bytes:

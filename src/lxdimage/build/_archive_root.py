@@ -19,6 +19,7 @@ from lxdimage.archive import (
     TarReader,
     dump_global,
     dump_member,
+    xattr_record,
 )
 from lxdimage.archive._member import NO_RECORDS
 from lxdimage.build._facts import RootFacts, archive_facts
@@ -64,7 +65,7 @@ class ArchiveRoot:
     """
     A root file system in a tar, compressed or not, or in a SquashFS.
 
-    The headers of a tar are copied as they are but for names, unless something else is asked of them.
+    The headers of a tar are copied as they are but for names and what is asked of them.
     """
 
     def __init__(self, source: RootInput, options: RootOptions) -> None:
@@ -84,20 +85,16 @@ class ArchiveRoot:
             BuildError: When a member cannot be one of an image.
             InvalidImageError: When the archive cannot be read.
         """
-        raw = self._options.latest is None and self._options.owners is None
         reader = self._reader()
         shared = NO_RECORDS
         for path, member in self._placed(reader):
-            if not (raw and path is not None and isinstance(member, TarMember) and member.flag != _LISTED):
+            if path is None or not isinstance(member, TarMember) or member.flag == _LISTED:
                 yield self._entry(path, member, place)
                 continue
             if isinstance(reader, TarReader) and reader.global_records is not shared:
                 shared = reader.global_records
                 yield dump_global(shared), ()
-            name = _named(path, place)
-            target = self._target(member, place) if member.type is EntryType.HARD_LINK else None
-            head = dump_member(member, name=None if name == member.name else name, target=target)
-            yield head, member.stored_chunks()
+            yield self._blocks(path, member, place), member.stored_chunks()
 
     def entries(self, place: Place) -> Iterator[tuple[Entry, Chunks]]:
         """Yield its members as entries; raises as `items` does."""
@@ -148,6 +145,10 @@ class ArchiveRoot:
                 f"{_shown(member.name)} is only part of a file; the rest is in another volume of the archive"
             )
             raise BuildError(diagnose("unstorable-entry", text, source=self._source.name))
+        if member.type is EntryType.SOCKET:
+            text = f"{_shown(member.name)} is a socket, which only the process that made it can use; it is left out"
+            self._options.note(diagnose("socket-skipped", text, source=self._source.name))
+            return None
         directory = member.type is EntryType.DIRECTORY or flag == _LISTED
         path = self._below(member.name)
         if path is None or (not path and not directory):
@@ -176,6 +177,20 @@ class ArchiveRoot:
             text = f"{_shown(member.name)} is a hard link to {_shown(target)}, which is left out"
             raise BuildError(diagnose("dangling-hard-link", text, source=self._source.name))
         return os.fsencode(place.prefix) + path
+
+    def _blocks(self, path: bytes, member: TarMember, place: Place) -> bytes:
+        """Return the blocks of a member's headers, changed in nothing but what was asked for."""
+        options, name = self._options, _named(path, place)
+        changes: dict[str, Any] = {} if name == member.name else {"name": name}
+        if member.type is EntryType.HARD_LINK:
+            changes["target"] = self._target(member, place)
+        if options.owners is not None:
+            entry = member.entry
+            owned = self._owned(entry, options.owners)
+            changes |= {"uid": owned["uid"], "gid": owned["gid"]}
+            mapped = {key: value for key, value in owned["xattrs"].items() if value != entry.xattrs[key]}
+            changes["records"] = {xattr_record(key): value for key, value in mapped.items()}
+        return dump_member(member, latest=options.latest, **changes)
 
     def _entry(self, path: bytes | None, member: Member, place: Place) -> tuple[Entry, Chunks]:
         """Return a member as an entry; without a path the top directory that the archive lacks."""
