@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from lxdimage.templates._context import lxd_context
+from lxdimage.templates._daemon import DaemonVariables, TemplateContext
 from lxdimage.templates._values import Value
 from templates.typed import read_values
 
@@ -40,13 +40,12 @@ class Recorded:
     mode: str
     accident: str | None
 
-    def variables(self) -> dict[str, Value]:
+    def variables(self) -> Mapping[str, Value]:
         """Return the variables; those of a daemon have their usual values when they are missing."""
         if self.mode == "bare":
             return read_values(self.context)
         given = {key: value for key, value in self.context.items() if value is not None}
-        nothing: dict[str, Any] = {"instance": {}, "config": {}, "devices": {}, "properties": {}}
-        return lxd_context(**{"trigger": "create", "path": "/etc/hostname", **nothing, **given})
+        return DaemonVariables(TemplateContext(**given))
 
     def outputs(self, engine: str) -> list[bytes] | None:
         """Return the outputs that are accepted from *engine*, or None for an error."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from lxdimage.limits import Limits
 from lxdimage.templates import Dialect, Template
-from lxdimage.templates._context import lxd_context
+from lxdimage.templates._daemon import DaemonVariables, TemplateContext
 
 __all__ = ["bare", "daemon"]
 
@@ -29,13 +29,6 @@ def bare(
 
 def daemon(source: str | bytes, dialect: Dialect = Dialect.V4, **context: Any) -> str:
     """Return what a daemon makes of *source*; variables that are not given have usual values."""
-    usual: dict[str, Any] = {
-        "trigger": "create",
-        "path": "/etc/hostname",
-        "instance": INSTANCE,
-        "config": {},
-        "devices": {},
-        "properties": {},
-    }
     template = Template.parse(source, dialect=dialect, wrapped=True)
-    return template.render(lxd_context(**{**usual, **context})).decode("utf-8", "surrogateescape")
+    variables = DaemonVariables(TemplateContext(**{"instance": INSTANCE, **context}))
+    return template.render(variables).decode("utf-8", "surrogateescape")

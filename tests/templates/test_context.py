@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lxdimage.templates._context import UnfitValueError, adopt, lxd_context
-from lxdimage.templates._values import Function, GoList, GoMap, NamedString, SafeString, type_name
+from lxdimage.templates._context import UnfitValueError, adopt
+from lxdimage.templates._values import Function, GoList, GoMap, SafeString, type_name
 from templates.rendering import bare
 
 
@@ -145,21 +145,3 @@ def test_markup_is_not_escaped_again() -> None:
         bare("{% autoescape on %}{{ a }}{{ f() }}{% endautoescape %}", a=Markup("<"), f=lambda: Markup(">"))
         == "<>"
     )
-
-
-def test_the_daemons_variables_have_their_types() -> None:
-    found = lxd_context(
-        trigger="start", path="/p", instance={"name": "c"}, config={}, devices={"d": {}}, properties={}
-    )
-    assert {name: type_name(value) for name, value in found.items() if name != "config_get"} == {
-        "trigger": "instance.TemplateTrigger",
-        "path": "string",
-        "instance": "map[string]string",
-        "container": "map[string]string",
-        "config": "map[string]string",
-        "devices": "config.Devices",
-        "properties": "map[string]string",
-    }
-    assert isinstance(found["trigger"], NamedString)
-    assert found["container"] is found["instance"]
-    assert type_name(found["devices"]["d"]) == "config.Device"

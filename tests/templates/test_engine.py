@@ -219,6 +219,16 @@ def test_a_large_template_is_refused() -> None:
         Template.parse("x" * 99 + "\u00e9", limits=Limits(template_size=100))
 
 
+@pytest.mark.parametrize(
+    ("source", "limits"),
+    [("twelve bytes", Limits(template_size=11)), ("{{ ((1)) }}", Limits(nesting=1))],
+)
+def test_limits_hold_for_what_was_compiled_within_wider_ones(source: str, limits: Limits) -> None:
+    Template.parse(source)
+    with pytest.raises(LimitExceededError):
+        Template.parse(source, limits=limits)
+
+
 def test_too_deep_nesting_is_refused() -> None:
     with pytest.raises(LimitExceededError, match="nested more than 50 levels deep"):
         Template.parse("{{ " + "(" * 100_000 + "1" + ")" * 100_000 + " }}")

@@ -34,6 +34,7 @@ _READERS: Mapping[str, Callable[[Any], Value]] = {
     "list": lambda items: GoList(map(_value, items), "[]interface {}"),
     "map": lambda items: GoMap(read_values(items), "map[string]interface {}"),
     "texts": lambda items: GoMap(items),
+    "numbers": lambda items: GoMap({int(key): item for key, item in items.items()}, "map[int]string"),
     "time": lambda moment: datetime.fromisoformat(moment.replace("Z", "+00:00")),
     "func": _FUNCTIONS.__getitem__,
 }

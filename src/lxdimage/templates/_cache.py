@@ -26,9 +26,10 @@ class Cache(Generic[T]):
     def get(self, key: Hashable, size: int, make: Callable[[], T]) -> T:
         """Return the value for *key*, made now unless it is there; one of *size* beyond the limit is not kept."""
         with self._lock:
-            if key in self._entries:
+            kept = self._entries.get(key)
+            if kept is not None:
                 self._entries.move_to_end(key)
-                return self._entries[key]
+                return kept
         value = make()
         if size > _LARGEST:
             return value

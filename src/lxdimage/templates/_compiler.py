@@ -162,7 +162,7 @@ class _Compiler(Expressions):
         if len(conditions) > _MOST_CONDITIONS:
             return self._choose_from_table(statement, otherwise)
         first, *others = [
-            self.nodes.If(self.call("true", self.node(condition)), self.body(body), [], [])
+            self.nodes.If(self.truth(condition).node, self.body(body), [], [])
             for condition, body in zip(conditions, bodies, strict=False)
         ]
         first.elif_ = others

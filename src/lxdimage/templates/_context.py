@@ -1,10 +1,4 @@
-"""
-What comes from outside, as template values.
-
-`adopt` converts what a caller of the bare language passes; `lxd_context` builds the variables of an image template
-with the Go types that the daemons give them, since the types show: in what prints, what is equal, and what can be
-called.
-"""
+"""What a caller of the bare language passes, as template values."""
 
 from __future__ import annotations
 
@@ -13,14 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from lxdimage.templates._methods import DEVICE, DEVICES
 from lxdimage.templates._source import string
 from lxdimage.templates._values import (
     EngineError,
     Function,
     GoList,
     GoMap,
-    Live,
     NamedString,
     NilPointer,
     SafeString,
@@ -28,12 +20,10 @@ from lxdimage.templates._values import (
     Uint8,
     Value,
     deref,
-    text,
 )
 
-__all__ = ["UnfitValueError", "adopt", "lxd_context"]
+__all__ = ["UnfitValueError", "adopt"]
 
-_TRIGGER = "instance.TemplateTrigger"
 _LARGEST = (1 << 63) - 1
 _DEEPEST = 50
 
@@ -188,60 +178,3 @@ def _arity(value: Callable[..., Any]) -> tuple[int, int | None]:
     least = sum(p.default is p.empty for p in positional)
     endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return least, None if endless else len(positional)
-
-
-# -- the variables of an image template
-
-
-def lxd_context(
-    *,
-    trigger: str,
-    path: str,
-    instance: Mapping[str, str],
-    config: Mapping[str, str],
-    devices: Mapping[str, Mapping[str, str]],
-    properties: Mapping[str, str],
-    container: Mapping[str, str] | None = None,
-) -> dict[str, Value]:
-    """
-    Return the variables that LXD and Incus give an image template.
-
-    Build them anew for each rendering: one method of devices changes its receiver.
-
-    Args:
-        trigger: What made the template run.
-        path: The target path, as the rule spells it.
-        instance: Name, type, architecture and so on.
-        config: The expanded configuration.
-        devices: The expanded devices.
-        properties: The rule's properties.
-        container: What the variable of that name holds; the instance unless given.
-
-    Returns:
-        Values by variable name.
-    """
-    expanded = _strings(config)
-    itself = _strings(instance)
-    return {
-        "trigger": NamedString(string(trigger), _TRIGGER),
-        "path": string(path),
-        "instance": itself,
-        "container": itself if container is None else _strings(container),
-        "config": expanded,
-        "devices": GoMap({string(name): _strings(d, DEVICE) for name, d in devices.items()}, DEVICES),
-        "properties": _strings(properties),
-        "config_get": _config_get(expanded),
-    }
-
-
-def _strings(mapping: Mapping[str, str], type_name: str = "map[string]string") -> GoMap:
-    return GoMap({string(key): string(value) for key, value in mapping.items()}, type_name)
-
-
-def _config_get(config: GoMap) -> Function:
-    def call(arguments: list[Value]) -> Value | Live:
-        key, default = arguments
-        value = config.get(text(key))
-        return default if value is None else value.rstrip("\r\n")
-
-    return Function(call, 2, 2)

@@ -22,13 +22,15 @@ from lxdimage.rules import diagnose
 from lxdimage.templates._cache import Cache
 from lxdimage.templates._compiler import compile_document
 from lxdimage.templates._context import UnfitValueError
+from lxdimage.templates._daemon import DaemonVariables
 from lxdimage.templates._filters import filters_of
 from lxdimage.templates._jinja import jinja
 from lxdimage.templates._lexer import SyntaxFault
 from lxdimage.templates._meter import Chance, Dialect, EngineError, FilterCall, Halt, Meter, Panic, Trouble
 from lxdimage.templates._parser import Language, parse
 from lxdimage.templates._runtime import Program, Rendering
-from lxdimage.templates._source import Source
+from lxdimage.templates._source import Source, string
+from lxdimage.templates._values import raw
 
 __all__ = ["Rendered", "Template", "describe_fault"]
 
@@ -103,16 +105,14 @@ class Template:
             TemplateSyntaxError: It does not parse.
             LimitExceededError: It is too large or nested too deep.
         """
-        text = Source.of(source, wrapped=wrapped)
-        _check_size(text, name, limits)
-        language = Language(
-            dialect=dialect,
-            filters=filters_of(dialect),
-            banned=frozenset(banned),
-            nesting=limits.nesting + wrapped,
+        text, banned = string(source), frozenset(banned)
+        # Whatever decides whether and how it compiles: a template that was compiled is not checked again.
+        key = (text, wrapped, dialect, banned, limits.nesting, limits.template_size)
+        program = _PROGRAMS.get(
+            key,
+            len(text),
+            lambda: _compile(Source(inner=text, wrapped=wrapped), name, dialect, banned, limits),
         )
-        key = (text.inner, wrapped, dialect, language.banned, language.nesting)
-        program = _PROGRAMS.get(key, len(text.inner), lambda: _compile(text, name, language))
         return cls(name=name, dialect=dialect, autoescape=autoescape, limits=limits, program=program)
 
     def render(
@@ -168,12 +168,15 @@ class Template:
         rendering: Rendering = jinja().start(
             self._program, variables, tools=tools, escapes=self.autoescape, version=version
         )
-        count, pieces = tools.meter.output, []
+        meter, pieces = tools.meter, []
         for piece in self._program.root(rendering):
-            count(len(piece))
+            # What a body gathers meanwhile must fit into what is left.
+            meter.output_left -= len(piece)
+            if meter.output_left < 0:
+                meter.output(0)
             pieces.append(piece)
-        output = "".join(pieces).encode("utf-8", "surrogateescape")
-        tools.meter.bytes(len(output))
+        output = raw("".join(pieces))
+        meter.bytes(len(output))
         return output
 
     def _failure(self, error: Trouble | UnfitValueError) -> LXDImageError:
@@ -206,17 +209,20 @@ def describe_fault(fault: SyntaxFault, source: Source, name: str) -> Diagnostic:
     return diagnose(fault.code, fault.message, source=name, span=span, hint=fault.hint, excerpt=excerpt)
 
 
-def _check_size(source: Source, name: str, limits: Limits) -> None:
-    size = len(source.inner.encode("utf-8", "surrogateescape"))
+def _compile(source: Source, name: str, dialect: Dialect, banned: frozenset[str], limits: Limits) -> Program:
+    size = len(raw(source.inner))
     if size > limits.template_size:
         message = f"the template has {size} bytes, more than the limit of {limits.template_size}"
         raise LimitExceededError(diagnose("template-limit", message, source=name))
-
-
-def _compile(source: Source, name: str, language: Language) -> Program:
+    language = Language(
+        dialect=dialect,
+        filters=filters_of(dialect),
+        banned=banned,
+        nesting=limits.nesting + source.wrapped,
+    )
     try:
         document = parse(source, language)
-        return compile_document(document, source, language.dialect, language.filters)
+        return compile_document(document, source, dialect, language.filters)
     except SyntaxFault as fault:
         kind = LimitExceededError if fault.code == "template-limit" else TemplateSyntaxError
         raise kind(describe_fault(fault, source, name)) from None
@@ -244,14 +250,20 @@ _NAMES = re.compile(r"[A-Za-z0-9_]+(?:\n[A-Za-z0-9_]+)*")
 
 def _check_names(variables: Mapping[str, Any], program: Program) -> None:
     """Check that the engine takes the names of all variables, in one match since this runs for every rendering."""
+    if not isinstance(variables, DaemonVariables):
+        _check_spelling(variables)
+    for name in sorted(program.exports):
+        if name in variables:
+            raise EngineError(f"context key name '{name}' clashes with macro '{name}'")
+
+
+def _check_spelling(names: Collection[str]) -> None:
     try:
-        joined = "\n".join(variables)
+        joined = "\n".join(names)
     except TypeError:
         joined = ""
-    if variables and not (_NAMES.fullmatch(joined) and joined.count("\n") == len(variables) - 1):
+    if names and not (_NAMES.fullmatch(joined) and joined.count("\n") == len(names) - 1):
         raise UnfitValueError("a variable has no name of letters, digits and underscores")
-    for name in program.exports & variables.keys():
-        raise EngineError(f"context key name '{name}' clashes with macro '{name}'")
 
 
 def _sentence(message: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import Enum
 from random import Random
 from types import MappingProxyType
 from typing import Self
@@ -14,7 +13,7 @@ import attrs
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
 from lxdimage.targets import Target
-from lxdimage.templates._context import lxd_context
+from lxdimage.templates._daemon import DaemonVariables, TemplateContext, plain
 from lxdimage.templates._engine import Template
 from lxdimage.templates._meter import Dialect
 
@@ -24,6 +23,7 @@ VIRTUAL_MACHINE = "virtual-machine"
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _DIALECTS = {4: Dialect.V4, 6: Dialect.V6}
+_LIMITS = Limits()
 _TRUE = frozenset({"true", "1", "yes", "on"})
 
 
@@ -33,10 +33,6 @@ def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:
 
 def _devices(mapping: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({name: _texts(device) for name, device in mapping.items()})
-
-
-def _plain(value: object) -> str:
-    return str(value.value) if isinstance(value, Enum) else str(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -55,8 +51,8 @@ class Instance:
     """
 
     name: str = "instance"
-    architecture: str = attrs.field(default="x86_64", converter=_plain)
-    type: str = attrs.field(default="container", converter=_plain)
+    architecture: str = attrs.field(default="x86_64", converter=plain)
+    type: str = attrs.field(default="container", converter=plain)
     ephemeral: bool = False
     config: Mapping[str, str] = attrs.field(default=_NOTHING, converter=_texts)
     devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, converter=_devices)
@@ -103,30 +99,6 @@ class Instance:
         return found
 
 
-@attrs.frozen(kw_only=True)
-class TemplateContext:
-    """
-    The variables of one template.
-
-    Attributes:
-        trigger: What made it run.
-        path: The target path as the rule spells it.
-        instance: The variable of that name, a map of strings.
-        config: The expanded configuration.
-        devices: The expanded devices.
-        properties: The rule's own properties.
-        container: The variable of that name; the same as *instance* unless given.
-    """
-
-    trigger: str = attrs.field(default="create", converter=_plain)
-    path: str = "/etc/hostname"
-    instance: Mapping[str, str] = _NOTHING
-    config: Mapping[str, str] = _NOTHING
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-    properties: Mapping[str, str] = _NOTHING
-    container: Mapping[str, str] | None = None
-
-
 def render_template(
     source: str | bytes,
     context: TemplateContext,
@@ -163,15 +135,6 @@ def render_template(
         dialect=_DIALECTS[target.traits.dialect],
         autoescape=False,
         wrapped=True,
-        limits=limits or Limits(),
+        limits=limits or _LIMITS,
     )
-    variables = lxd_context(
-        trigger=context.trigger,
-        path=context.path,
-        instance=context.instance,
-        config=context.config,
-        devices=context.devices,
-        properties=context.properties,
-        container=context.container,
-    )
-    return template.render(variables, clock=clock, random=random)
+    return template.render(DaemonVariables(context), clock=clock, random=random)

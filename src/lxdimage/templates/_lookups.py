@@ -170,7 +170,7 @@ def _first(rt: Rendering, segment: Segment) -> Value:
     """Return the variable that *segment* starts with, nil or `ABSENT` when there is none."""
     name = segment.name
     names = rt.scope.names
-    return names[name] if name in names else rt.variable(name)  # type: ignore[arg-type]
+    return names[name] if name in names else rt.variables[name]  # type: ignore[index]
 
 
 def _start(rt: Rendering, value: Value, segment: Segment) -> Value:
@@ -196,16 +196,27 @@ def get(rt: Rendering, index: int) -> Value:
     """Return a variable with all that follows it."""
     segment = rt.sites[index]
     rt.meter.step()
-    value = _first(rt, segment)
-    if type(value) is str and not segment.steps and not segment.called:
-        return value
-    if type(value) is GoMap and not segment.called and len(segment.steps) == 1:
+    first = value = _first(rt, segment)
+    if segment.keys is not None:
         # The common case, `instance.name` and the like, without the calls it takes in general.
-        step = segment.steps[0]
-        found = value.get(step.key)
-        if type(found) is str and not step.called and step.key not in METHODS.get(value.type_name, ()):
-            return found
-    return _start(rt, value, segment)
+        for key in segment.keys:
+            if type(value) is not GoMap or key in METHODS.get(value.type_name, ()):
+                break
+            value = value.get(key)
+        else:
+            if type(value) is str:
+                return value
+    return _start(rt, first, segment)
+
+
+def call(rt: Rendering, arguments: list[Value], index: int) -> Value:
+    """Call a function with literals, which can be evaluated before it is known whether there is one."""
+    segment = rt.sites[index]
+    rt.meter.step()
+    value = _start(rt, _first(rt, segment), segment)
+    if value is None:
+        return None
+    return _call(rt, _callee(rt, deref(value), len(arguments), segment), arguments, segment)
 
 
 def tail(rt: Rendering, value: Value, index: int) -> Value:
@@ -294,6 +305,7 @@ def evaluate(rt: Rendering, late: Late) -> Value:
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "get": get,
+    "call": call,
     "tail": tail,
     "begin": begin,
     "begin_after": begin_after,

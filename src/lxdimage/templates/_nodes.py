@@ -157,6 +157,12 @@ class Expressions:
         """Return the node that evaluates *expression*."""
         return self.code(expression).node
 
+    def truth(self, expression: syntax.Expression) -> Code:
+        """Return the code of a bool: whether *expression* counts as true."""
+        code = self.code(expression)
+        is_bool = isinstance(expression, syntax.Compare | syntax.Logic)
+        return code if is_bool else self._call("true", code)
+
     def late(self, expression: syntax.Expression | None) -> Late:
         """Return *expression* in a form that is evaluated when it is asked for."""
         if expression is None:
@@ -261,15 +267,12 @@ class Expressions:
             return self._table(
                 "long_logic", LogicSite(tuple(zip(late, conjunctions, strict=False)), late[-1])
             )
-        code = self._truth(operands[-1])
+        code = self.truth(operands[-1])
         for operand, conjunction in zip(operands[-2::-1], conjunctions[::-1], strict=True):
-            left = self._truth(operand)
+            left = self.truth(operand)
             kind = self.nodes.And if conjunction else self.nodes.Or
             code = Code(kind(left.node, code.node), 1 + max(left.height, code.height))
         return code
-
-    def _truth(self, operand: syntax.Expression) -> Code:
-        return self._call("true", self.code(operand))
 
     # -- filters
 
@@ -317,6 +320,9 @@ class Expressions:
 
     def _arguments(self, before: Code | None, arguments: Sequence[syntax.Expression], site: int) -> Code:
         """Call what a segment ends in: its arguments are only evaluated when there is something to call."""
+        if before is None and all(isinstance(argument, syntax.Literal) for argument in arguments):
+            literals = self.nodes.List([self.node(argument) for argument in arguments])
+            return Code(self.call("call", literals, site), 2)
         if before is None:
             begun = Code(self.call("begin", self.constant(site)), 1)
         else:

@@ -80,8 +80,28 @@ class Scope:
             self.loop = False
 
 
+class _Adopted(dict[str, Value]):
+    """The variables as template values, each converted when it is first asked for; nil where there is none."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._given = given
+
+    def __missing__(self, name: str) -> Value:
+        try:
+            value = self[name] = adopt(self._given.get(name))
+        except UnfitValueError as error:
+            raise UnfitValueError(f"variable {name!r}: {error}") from None
+        return value
+
+
 class Rendering:
-    """The state of one rendering."""
+    """
+    The state of one rendering.
+
+    Attributes:
+        variables: What the caller gave.
+    """
 
     def __init__(
         self,
@@ -103,23 +123,9 @@ class Rendering:
         self.pending: list[tuple[Any, Token]] = []
         self.state: dict[int, Any] = {}
         self.given: Value = None
-        self._variables = variables
-        self._adopted: dict[str, Value] = {}
+        self.variables = _Adopted(variables)
 
-    # -- names
-
-    def variable(self, name: str) -> Value:
-        """Return the variable *name*, nil when there is none."""
-        try:
-            return self._adopted[name]
-        except KeyError:
-            pass
-        try:
-            value = adopt(self._variables.get(name))
-        except UnfitValueError as error:
-            raise UnfitValueError(f"variable {name!r}: {error}") from None
-        self._adopted[name] = value
-        return value
+    # -- scopes
 
     def push(self, scope: Scope) -> None:
         """Make *scope* the present one."""

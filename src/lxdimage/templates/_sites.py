@@ -90,6 +90,7 @@ class Segment:
         called: Whether the variable itself is called.
         steps: What follows.
         arguments: How many arguments the end of the segment is called with; None when they follow no call.
+        keys: The steps, when they are names and nothing is called: most lookups are like that.
     """
 
     token: Token
@@ -98,6 +99,13 @@ class Segment:
     called: bool
     steps: tuple[Step, ...]
     arguments: int | None
+    keys: tuple[str, ...] | None = attrs.field(init=False)
+
+    @keys.default
+    def _keys(self) -> tuple[str, ...] | None:
+        names = tuple(step.key for step in self.steps if isinstance(step.key, str) and not step.called)
+        is_plain = len(names) == len(self.steps) and self.arguments is None and not self.called
+        return names if is_plain else None
 
 
 class HandsOn(Enum):

@@ -12,14 +12,14 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from conformance.pongo2.engine import Answer, Case, Engine, engine
 from conformance.pongo2.writing import PROFILES, write
 from lxdimage.errors import LimitExceededError, LXDImageError
-from lxdimage.templates._context import lxd_context
+from lxdimage.templates._daemon import DaemonVariables, TemplateContext
 from lxdimage.templates._engine import Template
 from lxdimage.templates._meter import Chance
 from lxdimage.templates._values import Value
@@ -49,12 +49,12 @@ def _shown(answer: Answer) -> str:
 # -- our side
 
 
-def _variables(case: Case) -> dict[str, Value]:
+def _variables(case: Case) -> Mapping[str, Value]:
     if case.mode == "bare":
         return read_values(case.variables)
     given = dict(case.variables)
     given["properties"] = given["properties"] or {}
-    return lxd_context(**given)
+    return DaemonVariables(TemplateContext(**given))
 
 
 def render(case: Case) -> tuple[Answer, bool]:

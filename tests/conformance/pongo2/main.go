@@ -85,6 +85,7 @@ type typed struct {
 	List    *[]typed           `json:"list"`
 	Map     *map[string]typed  `json:"map"`
 	Texts   *map[string]string `json:"texts"`
+	Numbers *map[int]string    `json:"numbers"`
 	Time    *time.Time         `json:"time"`
 	Func    *string            `json:"func"`
 }
@@ -117,6 +118,8 @@ func (value typed) value() interface{} {
 		return contextOf(*value.Map)
 	case value.Texts != nil:
 		return *value.Texts
+	case value.Numbers != nil:
+		return *value.Numbers
 	case value.Time != nil:
 		return *value.Time
 	case value.Func != nil:
