@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from lxdimage.diagnostics import Severity, Stage
@@ -126,6 +128,32 @@ def test_strings_may_be_added_in_version_6() -> None:
 def test_findings_come_in_the_order_of_the_text() -> None:
     codes = [code for code, _ in found("{{ a }}{% if instance.privileged %}{{ config.x }}{% endif %}{{ b }}")]
     assert codes == ["unknown-variable", "always-true", "dotted-key", "unknown-variable"]
+
+
+def test_of_each_mistake_a_number_is_told() -> None:
+    findings = check_template("{{ a }}" * 150 + "{% if b %}{{ path.x }}{% endif %}" * 101 + "{{ path.x }}")
+    told = Counter((found.code, found.stage) for found in findings if found.span)
+    assert told == {
+        ("unknown-variable", None): 100,
+        ("text-has-no-keys", None): 100,
+        ("text-has-no-keys", Stage.START): 1,
+    }
+    assert [found.message for found in findings if not found.span] == [
+        "151 more findings of this kind are left out",
+        "1 more findings of this kind are left out",
+    ]
+
+
+def test_the_daemons_variables_are_guessed_however_many_others_there_are() -> None:
+    source = "".join("{%% set v%d = 1 %%}" % number for number in range(300))
+    (finding,) = check_template(source + "{{ isntance }}")
+    assert finding.hint == "did you mean 'instance'?"
+
+
+def test_nothing_is_guessed_for_a_name_that_is_very_long() -> None:
+    name = "a" * 10_000
+    (finding,) = check_template("{%% set %sb = 1 %%}{{ %sc }}" % (name, name))
+    assert "did you mean" not in str(finding.hint)
 
 
 def test_a_template_that_is_no_images_has_no_known_variables() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lxdimage.diagnostics import Position, Span
 from lxdimage.templates._source import PREFIX, Source, string
+from lxdimage.templates._values import raw
 
 
 def test_findings_count_in_the_file_and_error_texts_in_the_wrapped_text() -> None:
@@ -20,6 +21,17 @@ def test_columns_count_bytes() -> None:
     source = Source.of("\u00e9\u2603\udcffx", wrapped=False)
     assert source.place(3, "x", 1).column == 7
     assert source.span(3).start.column == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ab\ncd" * 700, "\u00e9\n\u2603x" * 700, "x" * 3000 + "\u00e9", "\udcff" * 3000, "\n" * 1025]
+)
+def test_a_place_is_what_counting_gives(text: str) -> None:
+    source = Source.of(text, wrapped=False)
+    for offset in range(len(text) + 1):
+        before = text[:offset].split("\n")
+        counted = Position(len(before), len(raw(before[-1])) + 1)
+        assert source.span(offset, 0).start == counted
 
 
 @pytest.mark.parametrize("offset", [-5, 0, 20, 99])

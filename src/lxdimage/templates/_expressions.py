@@ -7,8 +7,9 @@ counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 
 import attrs
 
@@ -34,11 +35,16 @@ __all__ = ["ExpressionParser", "Nesting", "near"]
 
 _MOST = (1 << 63) - 1
 _MOST_DIGITS = 19
+# Comparing takes time by the square of the length.
+_LONGEST_GUESSED = 40
+_MOST_GUESSES = 200
 
 
-def near(name: str, names: Mapping[str, object]) -> str | None:
-    """Return a hint that names what *name* may be a misspelling of."""
-    matches = get_close_matches(name, names, n=1, cutoff=0.6)
+def near(name: str, names: Iterable[str]) -> str | None:
+    """Return a hint that names what *name* may be a misspelling of, among the first of *names*."""
+    if len(name) > _LONGEST_GUESSED:
+        return None
+    matches = get_close_matches(name, islice(names, _MOST_GUESSES), n=1, cutoff=0.6)
     return f"did you mean {matches[0]!r}?" if matches else None
 
 

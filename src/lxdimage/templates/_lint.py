@@ -7,7 +7,8 @@ are sure: names that the template binds itself are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -26,6 +27,7 @@ from lxdimage.templates._walk import Visit, bound_names, extent, walk
 
 __all__ = ["check_template"]
 
+_MOST = 100  # findings of one code
 _MAPS = ("config", "container", "devices", "instance", "properties")
 _VARIABLES = frozenset({*_MAPS, "config_get", "path", "pongo2", "trigger"})
 # Undefined names that are written on purpose, since they mean nil.
@@ -46,6 +48,7 @@ class Found:
         length: How many characters it covers.
         hint: What to do, when the rule's own hint does not fit.
         fails: Whether rendering fails when this is evaluated.
+        misspelled: A name that may be a misspelling, and names that may be meant, for a hint.
     """
 
     code: str
@@ -54,6 +57,7 @@ class Found:
     length: int
     hint: str | None = None
     fails: bool = False
+    misspelled: tuple[str, Iterable[str]] | None = None
 
 
 @attrs.frozen
@@ -65,11 +69,17 @@ class Facts:
         bound: Names that the template binds.
         dialect: The release whose rules apply.
         filters: Names of filters.
+        known: Names of all variables, the daemons' first.
     """
 
     bound: frozenset[str]
     dialect: Dialect
     filters: Collection[str]
+    known: Sequence[str] = attrs.field(init=False)
+
+    @known.default
+    def _known(self) -> Sequence[str]:
+        return (*sorted(_VARIABLES), *sorted(self.bound))
 
     def means(self, expression: syntax.Expression, *names: str) -> syntax.Lookup | None:
         """Return *expression* when it looks up one of the daemons' variables *names*, nothing of the template's own."""
@@ -101,7 +111,7 @@ def check_template(
         limits: Bounds on the template.
 
     Returns:
-        The findings in the order of the text; errors where rendering is certain to fail.
+        The findings in the order of the text, up to a number of each kind; errors where rendering is certain to fail.
     """
     text = Source.of(source, wrapped=wrapped)
     stage = Stage.START if wrapped else None
@@ -129,27 +139,48 @@ def check_template(
         for found in check(visit, facts)
     ]
     findings.sort(key=lambda finding: finding[0].offset)
-    return tuple(_diagnostic(found, text, name, fails) for found, fails in findings)
+    return tuple(_reported(findings, text, name))
+
+
+def _reported(
+    findings: Iterable[tuple[Found, Stage | None]], source: Source, name: str
+) -> Iterator[Diagnostic]:
+    """Yield findings up to a number of each code, with and without a stage; hostile texts have any number."""
+    counts: Counter[tuple[str, Stage | None]] = Counter()
+    for found, stage in findings:
+        counts[found.code, stage] += 1
+        if counts[found.code, stage] <= _MOST:
+            yield _diagnostic(found, source, name, stage)
+    for (code, _), count in counts.items():
+        if count > _MOST:
+            yield diagnose(code, f"{count - _MOST} more findings of this kind are left out", source=name)
 
 
 def _diagnostic(found: Found, source: Source, name: str, stage: Stage | None) -> Diagnostic:
     span = source.span(found.offset, found.length)
+    hint = near(*found.misspelled) if found.misspelled else None
     return diagnose(
         found.code,
         found.message,
         stage=stage,
         source=name,
         span=span,
-        hint=found.hint,
+        hint=found.hint or hint,
         excerpt=source.line(span.start.line),
     )
 
 
 def _at(
-    code: str, message: str, node: syntax.Expression | Token, *, hint: str | None = None, fails: bool = False
+    code: str,
+    message: str,
+    node: syntax.Expression | Token,
+    *,
+    hint: str | None = None,
+    fails: bool = False,
+    misspelled: tuple[str, Iterable[str]] | None = None,
 ) -> Found:
     offset, length = (node.offset, node.width) if isinstance(node, Token) else extent(node)
-    return Found(code, message, offset, length, hint, fails)
+    return Found(code, message, offset, length, hint, fails, misspelled)
 
 
 def _shown(expression: syntax.Expression) -> str:
@@ -177,9 +208,13 @@ def _unknown_variable(visit: Visit, facts: Facts) -> Iterator[Found]:
     name = node.token.value
     if name in _VARIABLES or name in facts.bound or name in _NIL:
         return
-    hint = _FOREIGN.get(name) or near(name, dict.fromkeys([*_VARIABLES, *facts.bound]))
+    message = f"variable {name!r} does not exist and is always empty"
     yield _at(
-        "unknown-variable", f"variable {name!r} does not exist and is always empty", node.token, hint=hint
+        "unknown-variable",
+        message,
+        node.token,
+        hint=_FOREIGN.get(name),
+        misspelled=(name, facts.known),
     )
 
 
@@ -207,7 +242,7 @@ def _unknown_key(visit: Visit, facts: Facts) -> Iterator[Found]:
         return
     if isinstance(part.name, str):
         message = f"{node.token.value!r} has no {part.name!r}, which is always empty"
-        yield _at("unknown-variable", message, part.token, hint=near(part.name, dict.fromkeys(known)))
+        yield _at("unknown-variable", message, part.token, misspelled=(part.name, known))
 
 
 def _dotted_key(visit: Visit, facts: Facts) -> Iterator[Found]:
@@ -366,8 +401,8 @@ def _late_filter(visit: Visit, facts: Facts) -> Iterator[Found]:
         return
     for use in visit.node.filters:
         if use.name not in facts.filters:
-            hint = near(use.name, dict.fromkeys(facts.filters))
-            yield _at("unknown-filter", f"unknown filter {use.name!r}", use.token, hint=hint, fails=True)
+            message = f"unknown filter {use.name!r}"
+            yield _at("unknown-filter", message, use.token, fails=True, misspelled=(use.name, facts.filters))
 
 
 def _unchanged_panic(visit: Visit, facts: Facts) -> Iterator[Found]:

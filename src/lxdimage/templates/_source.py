@@ -7,8 +7,10 @@ wrapped text, findings count them in the file: this module is the only one that 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 
 import attrs
 
@@ -46,13 +48,8 @@ class Source:
         return PREFIX + self.inner + SUFFIX if self.wrapped else self.inner
 
     @cached_property
-    def _line_starts(self) -> list[int]:
-        starts = [0]
-        at = self.text.find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = self.text.find("\n", at + 1)
-        return starts
+    def _index(self) -> _Index:
+        return _Index(self.text)
 
     @property
     def end(self) -> int:
@@ -66,24 +63,57 @@ class Source:
 
     def place(self, offset: int, token: str, length: int) -> Place:
         """Return the place of *token* as the engine's error texts count it."""
-        line = bisect_right(self._line_starts, offset)
-        start = self._line_starts[line - 1]
-        return Place(line, len(raw(self.text[start:offset])) + 1, token, offset, length)
+        at = self._index.position(offset)
+        return Place(at.line, at.column, token, offset, length)
 
     def span(self, offset: int, length: int = 1) -> Span:
         """Return *length* characters from *offset* of the parsed text as a span of the template."""
-        first = min(max(offset - self.start, 0), len(self.inner))
-        last = min(max(offset - self.start + length, first), len(self.inner))
+        first = min(max(offset, self.start), self.end)
+        last = min(max(offset + length, first), self.end)
         return Span(self._position(first), self._position(last))
 
     def _position(self, offset: int) -> Position:
-        line = self.inner.count("\n", 0, offset) + 1
-        start = self.inner.rfind("\n", 0, offset) + 1
-        return Position(line, len(raw(self.inner[start:offset])) + 1)
+        at = self._index.position(offset)
+        return Position(1, at.column - self.start) if at.line == 1 else at
 
     def line(self, number: int) -> str:
         """Return line *number*, counted from 1, of the template."""
-        return self.inner.split("\n")[number - 1].rstrip("\r")
+        return self._lines[number - 1].rstrip("\r")
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        # Findings of one line share it: it may be as long as the template.
+        return self.inner.split("\n")
+
+
+_STRETCH = 1024
+
+
+class _Index:
+    """Finds lines and columns of a text, however many are asked for and however long its lines are."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line_starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
+        self._is_ascii = text.isascii()
+        stretches = (text[at : at + _STRETCH] for at in range(0, len(text), _STRETCH))
+        self._bytes_before = [] if self._is_ascii else [*accumulate(map(_size, stretches), initial=0)]
+
+    def position(self, offset: int) -> Position:
+        """Return line and column of a character, counted from 1, the column in bytes."""
+        line = bisect_right(self._line_starts, offset)
+        return Position(line, self._bytes(offset) - self._bytes(self._line_starts[line - 1]) + 1)
+
+    def _bytes(self, offset: int) -> int:
+        """Return how many bytes stand before a character."""
+        if self._is_ascii:
+            return offset
+        stretch = offset // _STRETCH
+        return self._bytes_before[stretch] + _size(self._text[stretch * _STRETCH : offset])
+
+
+def _size(text: str) -> int:
+    return len(raw(text))
 
 
 def string(source: str | bytes) -> str:
