@@ -120,6 +120,37 @@ def test_what_metadata_tells_is_not_said_again(tmp_path: Path) -> None:
     assert ["null-template-rule", "template-outside", "template-target"] == sorted(codes(found))
 
 
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ("/etc/a: {mode: rwx", "bad-mode"),
+        ("/etc/a: {uid: root", "bad-owner"),
+        ("/etc/a: {gid: root, create_only: true", "bad-owner"),
+    ],
+)
+def test_a_bad_mode_fails_only_the_start_that_makes_the_file(rule: str, code: str, tmp_path: Path) -> None:
+    rules = f"  {rule}, when: [create], template: t}}\n"
+    for target in (Target.INCUS_6_0, Target.INCUS):
+        assert [code] == codes(scan(tmp_path, rules, target=target, t=b"x"))
+        existing = scan(tmp_path, rules, member("rootfs/etc/a", b"old"), target=target, t=b"x")
+        (finding,) = existing
+        assert (code, None, Severity.WARNING) == (finding.code, finding.stage, finding.severity)
+        assert finding.message.endswith("the rule fails on create, but not in this image")
+        failing = scan(tmp_path, rules, member("rootfs/etc/a", b"old"), target=target, t=b"{{")
+        assert codes(failing) == ([] if "create_only" in rule else ["template-syntax"])
+
+
+@pytest.mark.parametrize("target", list(Target))
+@pytest.mark.parametrize("path", ["/", "''", f"/{'n' * 300}"])
+def test_what_create_only_leaves_alone_fails_nothing(path: str, target: Target, tmp_path: Path) -> None:
+    rules = f"  {path}: {{create_only: true, when: [create], template: t}}\n"
+    fails = path.startswith("/n") and target is Target.INCUS
+    found = scan(tmp_path, rules, target=target, t=b"x")
+    assert [("template-target", Stage.START if fails else None)] == [(f.code, f.stage) for f in found]
+    always = scan(tmp_path, rules.replace("create_only: true, ", ""), target=target, t=b"x")
+    assert ["template-target"] == codes(always)
+
+
 @pytest.mark.parametrize(("when", "stage"), [("create", Stage.START), ("start", Stage.START), ("copy", None)])
 def test_a_missing_file_fails_the_start_that_needs_it(when: str, stage: Stage | None, tmp_path: Path) -> None:
     rules = f"  /a: {{when: [{when}], template: hostname}}\n"
@@ -152,6 +183,12 @@ def test_a_virtual_machine_has_no_targets_that_matter(tmp_path: Path) -> None:
         path.write_bytes(pack([*members, link("rootfs/etc/a", "/x")]))
         found = [f for f in scan_image(path).diagnostics if f.code in {"rule-fails", "template-syntax"}]
         assert expected == codes(found)
+    bad = "  /../a: {when: [create], template: t, mode: rwx, uid: x}\n"
+    path.write_bytes(
+        pack([member("metadata.yaml", (HEAD + bad).encode()), member("templates/t", b"x"), disk])
+    )
+    for target in Target:
+        assert codes(list(scan_image(path, target=target).diagnostics)) == []
 
 
 def test_daemons_differ_in_what_they_unpack(tmp_path: Path) -> None:

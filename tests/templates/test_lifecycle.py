@@ -345,6 +345,12 @@ def test_a_virtual_machine_gets_its_files_on_the_config_drive(target: Target) ->
     assert (0o644, 0, 0, Action.CREATE) == (file.mode, file.uid, file.gid, file.action)
 
 
+def test_rules_of_a_virtual_machine_share_the_file_of_their_template() -> None:
+    image = rules(__a=rule(), __b=rule("create", "start", create_only=True))
+    (file,) = settle(render_start(image, MACHINE)).values()
+    assert ("files/t.out", b"start /b v1", "/b") == (file.path, file.content, file.rule)
+
+
 @pytest.mark.parametrize("target", ALL)
 def test_what_fails_says_that_the_start_fails(target: Target) -> None:
     for text, error in (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import posixpath
-from collections.abc import Collection, Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 
 import attrs
@@ -14,10 +13,10 @@ import attrs
 from lxdimage.archive import Entry, EntryType
 from lxdimage.checks._control import Judged, described
 from lxdimage.checks._findings import Findings
-from lxdimage.diagnostics import Diagnostic, Stage, escape
+from lxdimage.diagnostics import Diagnostic, Span, Stage, escape
 from lxdimage.formats import Layout, control_path
 from lxdimage.limits import Limits
-from lxdimage.metadata import CheckedMetadata, Metadata, Trigger
+from lxdimage.metadata import CheckedMetadata, Metadata, TemplateRule, Trigger
 from lxdimage.rules import RULES, diagnose
 from lxdimage.targets import Target
 
@@ -25,6 +24,8 @@ __all__ = ["TemplatesCheck"]
 
 _TEMPLATES = b"templates/"
 _FIRST_START = (Trigger.CREATE, Trigger.START)
+# What metadata.yaml alone cannot decide.
+_DOUBTFUL = frozenset({"bad-mode", "bad-owner", "template-target"})
 _PLACES: tuple[tuple[str, ...], ...] = ((), ("template",), ("mode",), ("uid",), ("gid",))
 
 # Bounds on what looking at the rules of a hostile image may cost; an honest one comes nowhere near.
@@ -103,6 +104,39 @@ class TemplatesCheck:
             found.add(*self._rules(judged, checked, checked.metadata))
         yield from found.all()
 
+    def reviewed(self, judged: Judged, findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+        """
+        Yield what metadata.yaml alone tells as the whole image shows it.
+
+        A daemon reads mode and owner for a file that it creates only, lets ``create_only`` leave alone what is there,
+        and has no use for targets in a virtual machine (image format, sections 6.4 and 6.9): such a finding does not
+        keep an instance from starting.
+        """
+        harmless = self._harmless(judged)
+        for finding in findings:
+            if _is_doubtful(finding) and finding.span in harmless:
+                message = f"{finding.message}, but not in this image"
+                yield attrs.evolve(_unstaged(finding), message=message)
+            else:
+                yield finding
+
+    def _harmless(self, judged: Judged) -> set[Span]:
+        """Return the places of what seems to make rules fail, in those that work when they are tried."""
+        checked = judged.checked
+        doubtful = {found.span for found in checked.diagnostics if _is_doubtful(found)} if checked else ()
+        if not doubtful or checked is None or checked.metadata is None:
+            return set()
+        rules = {
+            path: rule
+            for path, rule in checked.metadata.templates.items()
+            if not _spans(checked, path).isdisjoint(doubtful)
+        }
+        rules = dict(islice(rules.items(), _TRIED))
+        # What their templates do is another matter.
+        empty = {posixpath.normpath(rule.template): b"" for rule in rules.values()}
+        failing = {path for path, _ in self._failures(judged, checked.metadata, rules, empty)}
+        return {span for path in rules.keys() - failing for span in _spans(checked, path)}
+
     # ---- files -----------------------------------------------------------------------------------------------
 
     def _unfit(
@@ -138,30 +172,39 @@ class TemplatesCheck:
 
     def _rules(self, judged: Judged, checked: CheckedMetadata, metadata: Metadata) -> Iterator[Diagnostic]:
         """Yield what is wrong with templates, and what keeps the files of rules from being written."""
-        # The language is a third of the package, and few images have rules.
-        from lxdimage.templates import Instance, check_rules
-
-        doomed = _doomed(checked, metadata)
+        doomed = _doomed(checked, metadata, self._harmless(judged))
         rules = {path: rule for path, rule in metadata.templates.items() if path not in doomed and rule.fires}
         texts = self._texts(posixpath.normpath(rule.template) for rule in rules.values())
         failing: dict[str, Diagnostic] = {}
-        instance = Instance.of(metadata, type=judged.type.value if judged.type else "container")
-        tried = _Rules(metadata.evolve(templates=dict(islice(rules.items(), _TRIED))), texts)
-        others = _Rules(metadata.evolve(templates=dict(islice(rules.items(), _TRIED, None))), {})
-        check = partial(
-            check_rules,
-            instance=instance,
-            exists=self._root_of(judged),
-            target=judged.target,
-            limits=Limits(steps=_STEPS),
-        )
-        for path, finding in chain(check(tried), check(others)):
+        tried, others = dict(islice(rules.items(), _TRIED)), dict(islice(rules.items(), _TRIED, None))
+        for path, finding in chain(
+            self._failures(judged, metadata, tried, texts), self._failures(judged, metadata, others, {})
+        ):
             if finding.source.startswith("templates/"):
                 failing.setdefault(posixpath.normpath(finding.source.removeprefix("templates/")), finding)
             else:
                 yield _placed(finding, ("templates", path), checked, self._source)
         for name in texts:
             yield from self._text(name, texts[name], judged, failing.get(name))
+
+    def _failures(
+        self,
+        judged: Judged,
+        metadata: Metadata,
+        rules: Mapping[str, TemplateRule],
+        templates: Mapping[str, bytes],
+    ) -> Iterator[tuple[str, Diagnostic]]:
+        """Yield what goes wrong when some of the rules of *metadata* are tried with some of the templates."""
+        # The language is a third of the package, and few images have rules.
+        from lxdimage.templates import Instance, check_rules
+
+        return check_rules(
+            _Rules(metadata.evolve(templates=rules), templates),
+            Instance.of(metadata, type=judged.type.value if judged.type else "container"),
+            exists=self._root_of(judged),
+            target=judged.target,
+            limits=Limits(steps=_STEPS),
+        )
 
     def _text(
         self, name: str, text: bytes, judged: Judged, failure: Diagnostic | None
@@ -226,13 +269,22 @@ def _is_name(template: str, target: Target) -> bool:
     return "/" not in template or target.traits.template_directories
 
 
-def _doomed(checked: CheckedMetadata, metadata: Metadata) -> set[str]:
+def _is_doubtful(finding: Diagnostic) -> bool:
+    """Tell whether *finding* says that a rule fails, of which metadata.yaml alone cannot be sure."""
+    return finding.stage is Stage.START and finding.code in _DOUBTFUL
+
+
+def _spans(checked: CheckedMetadata, path: str) -> set[Span]:
+    """Return the places of a rule, and of what can be wrong in it."""
+    found = (checked.spans.get(("templates", path, *place)) for place in _PLACES)
+    return {span for span in found if span}
+
+
+def _doomed(checked: CheckedMetadata, metadata: Metadata, harmless: Collection[Span]) -> set[str]:
     """Return the rules that cannot work as metadata.yaml alone tells, which was said."""
-    said = {found.span for found in checked.diagnostics if found.stage is Stage.START and found.span}
+    said = {found.span for found in checked.diagnostics if found.stage is Stage.START} - {None, *harmless}
     return {
-        path
-        for path in (metadata.templates if said else ())
-        if any(checked.spans.get(("templates", path, *place)) in said for place in _PLACES)
+        path for path in (metadata.templates if said else ()) if not said.isdisjoint(_spans(checked, path))
     }
 
 

@@ -415,7 +415,7 @@ class Pass:
         kind = self._type(judge)
         judged = Judged(target=judge.target, layout=self._layout, type=kind, checked=importing.checked)
         findings = (
-            *importing.findings,
+            *self._templates.reviewed(judged, importing.findings),
             *judge.findings,
             *judge.lost.all(),
             *self._control.finish(judged),

@@ -127,12 +127,24 @@ def target_path(subject: Subject, path: str, rule: TemplateRule) -> Iterator[Dia
     if plain.split("/")[0] == "..":
         yield _failing(subject, "template-target", place, f"target {shown(path)} lies outside the root", rule)
     elif plain == "." or not relative:
-        yield _failing(subject, "template-target", place, f"target {shown(path)} is the root itself", rule)
+        yield _taken(subject, place, f"target {shown(path)} is the root itself", rule, exists=True)
     elif bad := _unnameable(parts):
-        yield _failing(subject, "template-target", place, f"target {shown(path)} {bad}", rule)
+        # What keeps a daemon from looking counts as existing, but for today's Incus.
+        exists = not subject.target.traits.exclusive_targets
+        yield _taken(subject, place, f"target {shown(path)} {bad}", rule, exists=exists)
     elif ".." in parts or path.endswith("/"):
         message = f"target {shown(path)} is taken for {shown('/' + plain)} by some daemons only"
         yield subject.place(*place).finding("template-target", message, hint=f"write {shown('/' + plain)}")
+
+
+def _taken(
+    subject: Subject, place: tuple[str, ...], problem: str, rule: TemplateRule, *, exists: bool
+) -> Diagnostic:
+    """Return the finding about a target that no file can be: with ``create_only``, one that *exists* is left alone."""
+    if exists and rule.create_only:
+        message = f"{problem}, which counts as existing: the rule does nothing"
+        return subject.place(*place).finding("template-target", message)
+    return _failing(subject, "template-target", place, problem, rule)
 
 
 def duplicate_targets(subject: Subject) -> Iterator[Diagnostic]:

@@ -375,6 +375,7 @@ Put the file directly into `templates/`.""",
         explanation="""\
 The key of a rule is the path of the file that it writes, below the root of the instance.
 The root itself and paths that lead out of it cannot be written: the instance does not start when the rule fires.
+With `create_only` a rule leaves alone what is there already, the root too.
 `..` in the middle and slashes at the end are removed by LXD 5.0 and Incus 6.0 and followed step by step by today's daemons.
 Write the plain path.""",
     ),
