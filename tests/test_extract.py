@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 import struct
+import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -438,6 +439,19 @@ def test_paths_deeper_than_descriptors_may_be_open_are_extracted(tmp_path: Path)
     assert codes(done) == []
     names = {name for _, directories, files in os.walk(tmp_path / "to") for name in (*directories, *files)}
     assert names == {"d", "e", "f", "g"}
+
+
+def test_what_no_program_could_open_by_its_whole_path_is_left_out(tmp_path: Path) -> None:
+    """So whoever extracts a tree can look at it, move it and remove it again."""
+    to = tmp_path / "to"
+    room = 4095 - len(os.fsencode(to))
+    fits = "d/" * (room // 2 - 1) + "f" * (1 + room % 2)
+    assert len(f"{to}/{fits}") == 4095
+    done = extract(to, member(f"{fits}f", b"x"), member(fits, b"x"), hard_link(f"{fits}g", fits))
+    assert codes(done) == ["name-too-long"]
+    assert done.members == 1
+    assert (to / fits).read_bytes() == b"x"
+    subprocess.run(["rm", "-r", str(to)], check=True, timeout=60)
 
 
 def test_names_that_differ_only_in_case_clash_where_the_file_system_folds(tmp_path: Path) -> None:

@@ -45,9 +45,14 @@ def parse_path(name: bytes) -> Parts:
     parts = tuple(part for part in name.split(b"\0", 1)[0].split(b"/") if part not in {b"", b"."})
     if b".." in parts:
         raise RefusedError("dotdot-member", "not extracted, the name contains '..'")
-    if sum(map(len, parts)) + len(parts) > _PATH_MAX + 1:
+    if _length(parts) > _PATH_MAX + 1:
         raise RefusedError("name-too-long", f"not extracted, the path has more than {_PATH_MAX} bytes")
     return parts
+
+
+def _length(parts: Parts) -> int:
+    """Return the bytes of a path, with a slash in front of every component."""
+    return sum(map(len, parts)) + len(parts)
 
 
 class Tree:
@@ -68,6 +73,7 @@ class Tree:
             OSError: It cannot be opened.
         """
         self.path = path
+        self._own_length = len(os.fsencode(os.path.realpath(path)))
         self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: list[tuple[bytes, int]] = []  # the way to the directory last used
         self._deep: int | None = None  # that directory itself where the way is long
@@ -111,11 +117,14 @@ class Tree:
 
     def claim(self, parts: Parts) -> None:
         """
-        Take note of a name where the file system does not tell upper from lower case.
+        Check that *parts* can be a path, and take note of it where the file system does not tell letters' case.
 
         Raises:
-            RefusedError: Another member has this name in other letters.
+            RefusedError: No program could open it by its whole path, or another member has it in other letters.
         """
+        if self._own_length + _length(parts) > _PATH_MAX:
+            text = f"not extracted, its whole path would have more than {_PATH_MAX} bytes, so no program could open it"
+            raise RefusedError("name-too-long", text)
         if self._names is None:
             return
         folded = tuple(unicodedata.normalize("NFC", os.fsdecode(part)).casefold() for part in parts)
