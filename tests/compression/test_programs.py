@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from lxdimage.compression import Compression, encode
+from lxdimage.compression._encode_xz import PRESETS
 from streams import SMALL, Stream, corpus, flipped, outcome, text
 
 pytestmark = pytest.mark.conformance
@@ -132,6 +133,14 @@ def test_xz_writes_the_same_bytes_with_its_own_threads(level: int, content: byte
     expected, status = _run(["xz", f"-{level}", "-T2", "-c"], content)
     assert status == 0
     assert expected == b"".join(encode(Compression.XZ, iter([content]), level=level, threads=2))
+
+
+def test_xz_with_blocks_of_the_same_size_writes_the_same_bytes() -> None:
+    """At the default level, whose blocks are of 24 MiB: zeros for the most part, because those take little time."""
+    content = text(50_000) + bytes(PRESETS[6].block) + text(50_000)
+    expected, status = _run(["xz", "-T2", "--block-size=24MiB", "-c"], content)
+    assert status == 0
+    assert expected == b"".join(encode(Compression.XZ, iter([content]), threads=2))
 
 
 def test_the_largest_window_that_zstd_takes_is_the_one_that_is_taken() -> None:
