@@ -8,13 +8,14 @@ import shutil
 import socket
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from lxdimage._tree import TreeOptions, read_tree
+from lxdimage._tree import TreeOptions, read_tree, read_tree_items
 from lxdimage.archive import Entry, EntryType, write_archive
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
@@ -453,6 +454,23 @@ def test_the_order_of_creation_and_the_file_system_do_not_matter(tmp_path: Path)
     finally:
         for place in places:
             shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("options", [{}, {"latest": 5}, {"map_owner": lambda uid, gid: (uid + 1, gid + 2)}])
+def test_headers_made_at_once_are_those_of_the_entries(tmp_path: Path, options: dict[str, Any]) -> None:
+    top = tmp_path / "tree"
+    _tree_of_many(top, 1)
+    (top / ("n" * 99)).write_bytes(b"x" * 512)
+    (top / ("n" * 101)).write_bytes(b"long")
+    (top / "link").hardlink_to(top / "x/1")
+    (top / "setuid").touch()
+    (top / "setuid").chmod(0o4711)
+    with suppress(OSError):
+        os.setxattr(top / "setuid", "user.x", b"1")
+    for prefix in ("", "rootfs/"):
+        given = TreeOptions(prefix=prefix, top="./", **options)
+        expected = b"".join(write_archive(read_tree(top, given)))
+        assert expected == b"".join(write_archive(read_tree_items(top, given)))
 
 
 def test_options_are_values() -> None:

@@ -17,17 +17,27 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
-from lxdimage.archive import SPARSE_FROM, Entry, EntryType, SparseContent, find_data, find_stretches
+from lxdimage._sources import Progress
+from lxdimage.archive import (
+    SPARSE_FROM,
+    Entry,
+    EntryType,
+    Item,
+    PlainHeaders,
+    SparseContent,
+    find_data,
+    find_stretches,
+)
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.rules import diagnose
 
-__all__ = ["TreeOptions", "read_tree"]
+__all__ = ["TreeOptions", "read_tree", "read_tree_items"]
 
 MapOwner: TypeAlias = Callable[[int, int], tuple[int, int]]
 """Gives the owner and group that a member gets for those that the file has; LookupError refuses them."""
@@ -67,6 +77,7 @@ class TreeOptions:
         map_owner: Maps the owners of all files.
         map_xattrs: Maps the extended attributes of files that have any.
         note: Is told what was left out.
+        progress: Called with the bytes of the files so far, at most once for each megabyte.
     """
 
     prefix: str = ""
@@ -76,6 +87,7 @@ class TreeOptions:
     map_owner: MapOwner | None = None
     map_xattrs: Callable[[Mapping[str, bytes]], Mapping[str, bytes]] | None = None
     note: Callable[[Diagnostic], None] = _ignore
+    progress: Progress | None = None
 
 
 def read_tree(
@@ -95,12 +107,21 @@ def read_tree(
         BuildError: When something cannot be read or changes meanwhile.
         OSError: When *top* is no directory, or the system has no more resources.
     """
-    return _Walk(os.fsdecode(top), options).members()
+    return cast("Iterator[tuple[Entry, Iterable[bytes]]]", _Walk(os.fsdecode(top), options).members())
+
+
+def read_tree_items(top: str | os.PathLike[str], options: TreeOptions = TreeOptions()) -> Iterator[Item]:
+    """
+    Yield the members of a directory for `write_archive`: of files with nothing special about them the blocks.
+
+    Raises as `read_tree` does.
+    """
+    return _Walk(os.fsdecode(top), options, PlainHeaders()).members()
 
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_XATTRS = hasattr(os, "listxattr")
+_listxattr: Callable[..., list[str]] = getattr(os, "listxattr", lambda *_, **__: [])
 _NOATIME: int = getattr(os, "O_NOATIME", 0)
 # What happens to a name that was there a moment ago; the rest are permissions and broken disks.
 _CHANGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE})
@@ -124,9 +145,9 @@ class _Directory:
 
 
 class _Walk:
-    """One walk through a tree."""
+    """One walk through a tree; with *headers* those of files with nothing special about them are made at once."""
 
-    def __init__(self, top: str, options: TreeOptions) -> None:
+    def __init__(self, top: str, options: TreeOptions, headers: PlainHeaders | None = None) -> None:
         self._top = top
         self._options = options
         self._prefix = options.prefix
@@ -134,10 +155,13 @@ class _Walk:
         self._flags = _READ | _NOATIME
         self._open_directories: list[_Directory] = []
         self._large_file: int | None = None
+        self._mapped = options.map_owner is not None
+        self._headers = headers
+        self._done = self._told = 0
         # Where the first name of a file with several links went, and how many names are still to come.
         self._links: dict[tuple[int, int], tuple[str, int]] = {}
 
-    def members(self) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+    def members(self) -> Iterator[Item]:
         directories, excluded = self._open_directories, self._options.excluded
         try:
             top = self._enter(os.open(self._top, _LIST), "")
@@ -152,8 +176,7 @@ class _Walk:
                 path = directory.path + child.name
                 if child.is_file(follow_symlinks=False):
                     if excluded is None or not excluded(path):
-                        entry, content = self._file(child.name, directory.descriptor, path)
-                        yield entry, content
+                        yield self._file(child.name, directory.descriptor, path)
                 elif child.is_dir(follow_symlinks=False):
                     path += "/"
                     if excluded is None or not excluded(path):
@@ -181,44 +204,44 @@ class _Walk:
 
     # ---- one kind of member after the other ----------------------------------------------------------------------
 
-    def _file(self, name: str, directory: int, path: str) -> tuple[Entry, Iterable[bytes]]:
+    def _file(self, name: str, directory: int, path: str) -> Item:
         """Return a regular file; a large one stays open until the next is asked for."""
         if self._large_file is not None:
             os.close(self._large_file)
             self._large_file = None
-        descriptor = self._open(name, self._flags, directory, path)
+        try:
+            descriptor = os.open(name, self._flags, dir_fd=directory)
+        except OSError:
+            descriptor = self._open(name, self._flags, directory, path)
         try:
             status = os.fstat(descriptor)
-            size = status.st_size
-            if (
-                size > _WHOLE
-                or status.st_nlink > 1
-                or not stat.S_ISREG(status.st_mode)
-                or self._options.map_owner is not None
-            ):
+            size, mode = status.st_size, status.st_mode
+            self._done += size
+            if self._done - self._told >= _WHOLE:
+                self._tell()
+            if size > _WHOLE or status.st_nlink > 1 or self._mapped or not stat.S_ISREG(mode):
                 return self._unusual(descriptor, path, status)
             xattrs = self._xattrs(descriptor, path)
             content = os.read(descriptor, size + 1) if size else b""
-            if len(content) != size or size >= SPARSE_FROM:
+            if xattrs or size >= SPARSE_FROM or len(content) != size or self._headers is None:
                 return self._small(content, path, status, xattrs)
             mtime, latest = status.st_mtime_ns, self._latest
-            entry = Entry(
-                path=self._prefix + path,
-                type=_FILE,
-                mode=status.st_mode & 0o7777,
-                uid=status.st_uid,
-                gid=status.st_gid,
-                mtime_ns=mtime if latest is None or mtime <= latest else latest,
-                size=size,
-                xattrs=xattrs,
+            if latest is not None and mtime > latest:
+                mtime = latest
+            blocks = self._headers.dump(
+                self._prefix + path, mode & 0o7777, status.st_uid, status.st_gid, size, mtime
             )
+            return blocks or self._entry(path, _FILE, status, xattrs), (content,)
         except OSError as error:
             raise self._failed(error, path) from error
-        else:
-            return entry, (content,)
         finally:
             if descriptor != self._large_file:
                 os.close(descriptor)
+
+    def _tell(self) -> None:
+        self._told = self._done
+        if self._options.progress:
+            self._options.progress(self._done, None)
 
     def _unusual(self, descriptor: int, path: str, status: os.stat_result) -> tuple[Entry, Iterable[bytes]]:
         """Return a file that is large, has several names, or is not to be taken as it is."""
@@ -351,10 +374,8 @@ class _Walk:
     def _xattrs(self, file: int | str, path: str) -> Mapping[str, bytes]:
         """Return the extended attributes of an open file, or of a name that is not followed."""
         follow = isinstance(file, int)
-        if not _XATTRS:
-            return _NO_XATTRS
         try:
-            names = os.listxattr(file, follow_symlinks=follow)
+            names = _listxattr(file) if follow else _listxattr(file, follow_symlinks=False)
             if not names:
                 return _NO_XATTRS
             found = {

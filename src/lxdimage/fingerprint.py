@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
 
 import attrs
@@ -68,21 +69,34 @@ class Digest:
     _DEPTH = 4
     _THREAD_FROM = 1 << 20
 
-    def __init__(self, *also: Digest) -> None:
+    def __init__(self, *also: Digest, write: Callable[[bytes], object] | None = None) -> None:
         """
         Args:
             also: Digests that take every chunk as well, such as the one over all files of a split image.
+            write: Is given every chunk as well, in the same thread, so that writing a file and computing its digest
+                are beside whatever else goes on.
         """
         self.size = 0
         self._hash = hashlib.sha256(usedforsecurity=False)
-        self._updates = [self._hash.update, *(digest._hash.update for digest in also)]  # noqa: SLF001
+        self._updates: list[Callable[[bytes], object]] = [self._hash.update]
+        self._updates += (digest._hash.update for digest in also)  # noqa: SLF001
+        if write is not None:
+            self._updates.append(write)
+        self._error: BaseException | None = None
         self._also = also
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._slots = threading.Semaphore(self._DEPTH)
         self._thread: threading.Thread | None = None
 
     def update(self, chunk: bytes) -> None:
-        """Take one chunk."""
+        """
+        Take one chunk.
+
+        Raises:
+            OSError: When an earlier one could not be written, or this one.
+        """
+        if self._error is not None:
+            self.finish()
         self.size += len(chunk)
         for digest in self._also:
             digest.size += len(chunk)
@@ -106,8 +120,12 @@ class Digest:
     def _work(self) -> None:
         get, release, updates = self._queue.get, self._slots.release, self._updates
         while (chunk := get()) is not None:
-            for update in updates:
-                update(chunk)
+            if self._error is None:
+                try:
+                    for update in updates:
+                        update(chunk)
+                except BaseException as error:  # noqa: BLE001 - it is raised again in the other thread
+                    self._error = error
             release()
 
     def tap(self, chunks: Chunks) -> Chunks:
@@ -117,12 +135,24 @@ class Digest:
             yield chunk
 
     def finish(self) -> str:
-        """Wait for the thread and return the digest of all that passed, in hexadecimal."""
+        """
+        Wait for the thread and return the digest of all that passed, in hexadecimal.
+
+        Raises:
+            OSError: When a chunk could not be written.
+        """
+        self.stop()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self._hash.hexdigest()
+
+    def stop(self) -> None:
+        """End the thread, once it has taken what passed."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
-        return self._hash.hexdigest()
 
 
 def fingerprint_files(*files: FileArgument, progress: Progress | None = None) -> Fingerprint:

@@ -262,6 +262,33 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
     assert _names(tmp_path) == []
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["the next write", "the end"])
+def test_what_the_thread_cannot_write_is_an_error_of_the_writer(tmp_path: Path, *, late: bool) -> None:
+    """Large files are written in a thread of their own."""
+    target = tmp_path / "image"
+    target.write_bytes(b"old")
+
+    def fail(_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fill() -> None:
+        with open_outputs(target) as outputs:
+            (file,) = outputs.files
+            file.write(bytes(2 << 20))
+            outputs.files[0]._sink.stream.close()
+            stream = io.BytesIO()
+            stream.write = fail  # type: ignore[method-assign]
+            outputs.files[0]._sink.stream = stream  # type: ignore[misc]
+            for _ in range(1 if late else 100):
+                file.write(b"some bytes")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fill()
+    assert caught.value.filename == str(target)
+    assert target.read_bytes() == b"old"
+    assert _names(tmp_path) == ["image"]
+
+
 def test_only_unlocked_leftovers_of_the_same_target_are_removed(tmp_path: Path) -> None:
     stale = tmp_path / ".image.0123456789abcdef.part"
     kept = [tmp_path / ".image.part", tmp_path / ".other.0123456789abcdef.part", tmp_path / "image.part"]

@@ -12,7 +12,15 @@ from lxdimage.archive._entry import Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
 from lxdimage.archive._read import TarReader, read_archive
 from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
-from lxdimage.archive._write import END_OF_ARCHIVE, Item, dump_entry, dump_global, write_archive, xattr_record
+from lxdimage.archive._write import (
+    END_OF_ARCHIVE,
+    Item,
+    PlainHeaders,
+    dump_entry,
+    dump_global,
+    write_archive,
+    xattr_record,
+)
 
 __all__ = [
     "END_OF_ARCHIVE",
@@ -21,6 +29,7 @@ __all__ = [
     "EntryType",
     "Item",
     "Member",
+    "PlainHeaders",
     "SparseContent",
     "TarMember",
     "TarReader",

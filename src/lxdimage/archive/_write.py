@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
+from zlib import adler32
 
 from lxdimage import _tar
 from lxdimage._chunks import Chunks
@@ -23,7 +24,15 @@ from lxdimage.archive._sparse import closed_map, stored_chunks, wrong_size
 from lxdimage.errors import BuildError
 from lxdimage.rules import diagnose
 
-__all__ = ["END_OF_ARCHIVE", "Item", "dump_entry", "dump_global", "write_archive", "xattr_record"]
+__all__ = [
+    "END_OF_ARCHIVE",
+    "Item",
+    "PlainHeaders",
+    "dump_entry",
+    "dump_global",
+    "write_archive",
+    "xattr_record",
+]
 
 END_OF_ARCHIVE = bytes(2 * _tar.BLOCK)
 
@@ -31,9 +40,11 @@ Item: TypeAlias = "tuple[Entry | bytes, Iterable[bytes]]"
 """What `write_archive` takes: an entry, or the blocks of a member's headers as they are, and the content."""
 
 _FLUSH = 1 << 18
+_PADDING = [bytes(-size & 511) for size in range(_tar.BLOCK)]
 _MAX_ID = 0o7777777
 _MAX_SIZE = _MAX_TIME = 0o77777777777
 _NANO = 1_000_000_000
+_LATEST_NS = _MAX_TIME * _NANO
 
 
 def write_archive(  # noqa: C901 - the hot loop is kept in one piece
@@ -60,6 +71,15 @@ def write_archive(  # noqa: C901 - the hot loop is kept in one piece
     dump = _Headers(fractions=fractions).dump
     for head, content in items:
         if isinstance(head, bytes):
+            if content.__class__ is tuple and len(content) == 1:  # most members of most trees
+                (piece,) = content
+                size = len(piece)
+                parts += head, piece, _PADDING[size & 511]
+                pending += len(head) + size
+                if pending >= _FLUSH:
+                    yield from _flushed(parts)
+                    pending = 0
+                continue
             expected = -1
             blocks = head
         else:
@@ -80,9 +100,7 @@ def write_archive(  # noqa: C901 - the hot loop is kept in one piece
         if expected not in (size, -1):
             assert isinstance(head, Entry)
             raise wrong_size(head, expected, size)
-        if size & 511:
-            append(bytes(-size & 511))
-            pending += -size & 511
+        append(_PADDING[size & 511])
         if pending >= _FLUSH:
             yield from _flushed(parts)
             pending = 0
@@ -125,38 +143,30 @@ def dump_global(records: Mapping[bytes, bytes]) -> bytes:
 
 
 _PLAIN_TAIL = _tar.dump_header(b"", EntryType.FILE.value.encode())[156:]
-_PLAIN_SUM = _tar.byte_sum(_PLAIN_TAIL[:244]) + _tar.byte_sum(_PLAIN_TAIL[244:]) + 8 * 0x20
+_PLAIN_SUM = _tar.byte_sum(_PLAIN_TAIL[:244]) + _tar.byte_sum(_PLAIN_TAIL[244:]) + 8 * 0x20 - 1
 
 
-class _Headers:
-    """Makes headers; remembers the fields that many members have in common."""
+class PlainHeaders:
+    """Makes the headers of files with nothing special about them; remembers the fields that many have in common."""
 
-    def __init__(self, *, fractions: bool) -> None:
-        self._fractions = fractions
+    def __init__(self) -> None:
         self._owners: dict[tuple[int, int, int], bytes] = {}
 
-    def dump(self, entry: Entry) -> tuple[bytes, int]:
-        """Return the blocks that precede the content of *entry*, and the bytes of content to come."""
-        path, size, mtime = entry.path, entry.size, entry.mtime_ns
-        # Most members of most images are files with nothing special about them.
+    def dump(self, path: str, mode: int, uid: int, gid: int, size: int, mtime_ns: int) -> bytes | None:
+        """Return the header of a file, None where that takes more; *path* has at least one character."""
+        owner = self._owners.get((mode, uid, gid)) or self._remembered((mode, uid, gid))
         if (
-            entry.type is EntryType.FILE
-            and not entry.xattrs
-            and entry.data is None
-            and 0 < len(path) <= 100
-            and path.isascii()
-            and "\0" not in path
-            and 0 <= size <= _MAX_SIZE
-            and 0 <= mtime <= _MAX_TIME * _NANO
-            and not (self._fractions and mtime % _NANO)
+            owner is None
+            or len(path) > 100
+            or not path.isascii()
+            or "\0" in path
+            or not 0 <= size <= _MAX_SIZE
+            or not 0 <= mtime_ns <= _LATEST_NS
         ):
-            key = entry.mode, entry.uid, entry.gid
-            owner = self._owners.get(key) or self._remembered(key)
-            if owner:
-                front = b"%b%b%011o\0%011o\0" % (path.encode().ljust(100, b"\0"), owner, size, mtime // _NANO)
-                total = _tar.byte_sum(front) + _PLAIN_SUM
-                return b"%b%06o\0 %b" % (front, total, _PLAIN_TAIL), size
-        return _dump_any(entry, fractions=self._fractions)
+            return None
+        front = b"%b%b%011o\0%011o\0" % (path.encode().ljust(100, b"\0"), owner, size, mtime_ns // _NANO)
+        # The low half of an Adler-32 is one more than the sum of the bytes.
+        return b"%b%06o\0 %b" % (front, (adler32(front) & 0xFFFF) + _PLAIN_SUM, _PLAIN_TAIL)
 
     def _remembered(self, key: tuple[int, int, int]) -> bytes | None:
         """Return the fields for mode and owner, or None where a header cannot hold them."""
@@ -166,6 +176,23 @@ class _Headers:
             self._owners.clear()
         self._owners[key] = owner = b"%07o\0%07o\0%07o\0" % key
         return owner
+
+
+class _Headers:
+    """Makes the headers of entries."""
+
+    def __init__(self, *, fractions: bool) -> None:
+        self._fractions = fractions
+        self._plain = PlainHeaders()
+
+    def dump(self, entry: Entry) -> tuple[bytes, int]:
+        """Return the blocks that precede the content of *entry*, and the bytes of content to come."""
+        path, size, mtime = entry.path, entry.size, entry.mtime_ns
+        if entry.type is EntryType.FILE and not entry.xattrs and entry.data is None and path:
+            blocks = self._plain.dump(path, entry.mode, entry.uid, entry.gid, size, mtime)
+            if blocks is not None and not (self._fractions and mtime % _NANO):
+                return blocks, size
+        return _dump_any(entry, fractions=self._fractions)
 
 
 def _dump_any(entry: Entry, *, fractions: bool) -> tuple[bytes, int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 import attrs
 
 from lxdimage._chunks import Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
 from lxdimage._tar import BLOCK, HeaderError, checksum, parse_number
-from lxdimage._tree import TreeOptions, read_tree
-from lxdimage.archive import Entry, EntryType
+from lxdimage._tree import TreeOptions, read_tree, read_tree_items
+from lxdimage.archive import Entry, EntryType, Item
 from lxdimage.build._archive_root import ArchiveRoot, RootInput
 from lxdimage.build._facts import NO_FACTS, RootFacts, directory_facts
 from lxdimage.build._options import Place, RootOptions
@@ -30,6 +31,7 @@ from lxdimage.rules import diagnose
 __all__ = ["DirectoryRoot", "DiskRoot", "Root", "open_root"]
 
 _NANO = 1_000_000_000
+_T = TypeVar("_T")
 _HEAD = max(HEAD_SIZE, DISK_HEAD_SIZE)
 
 
@@ -47,13 +49,20 @@ class DirectoryRoot:
 
     def entries(self, place: Place) -> Iterator[tuple[Entry, Iterable[bytes]]]:
         """
-        Yield its members.
+        Yield its members as entries.
 
         Raises:
             BuildError: When something cannot be read or changes meanwhile.
         """
+        return self._checked(read_tree(self.path, self._tree_options(place)))
+
+    def items(self, place: Place) -> Iterator[Item]:
+        """Yield its members for a tar; raises as `entries` does."""
+        return self._checked(read_tree_items(self.path, self._tree_options(place)))
+
+    def _tree_options(self, place: Place) -> TreeOptions:
         owners = self.options.owners
-        tree = TreeOptions(
+        return TreeOptions(
             prefix=place.prefix,
             top=place.top,
             latest=self.options.latest,
@@ -61,26 +70,16 @@ class DirectoryRoot:
             map_owner=owners.owner if owners else None,
             map_xattrs=owners.xattrs if owners else None,
             note=self.options.note,
+            progress=self.progress,
         )
-        return self._counted(read_tree(self.path, tree))
 
-    items = entries
-
-    def _counted(
-        self, members: Iterator[tuple[Entry, Iterable[bytes]]]
-    ) -> Iterator[tuple[Entry, Iterable[bytes]]]:
-        """Yield *members*, tell how many bytes they have, and take note when there are none."""
-        count = done = told = 0
-        for count, member in enumerate(members):
-            if count == 0:
-                self._check_owner(member[0])
-            done += member[0].size
-            if self.progress and done - told >= 1 << 20:
-                told = done
-                self.progress(done, None)
-            yield member
-        if count == 0:
+    def _checked(self, members: Iterator[_T]) -> Iterator[_T]:
+        """Return *members*, with a note when the top directory is the only one or belongs to somebody."""
+        first = list(islice(members, 2))
+        if len(first) == 1:
             self.options.note(diagnose("root-empty", "there is nothing in the directory", source=self.path))
+        self._check_owner(cast("tuple[Entry, object]", first[0])[0])
+        return chain(first, members)
 
     def _check_owner(self, top: Entry) -> None:
         if top.uid != 0:

@@ -79,13 +79,18 @@ class OutputFile:
         edited: Whether it was written by random access, so that its bytes have to be read again.
     """
 
-    def __init__(self, sink: Sink, place: int, order: _Order, digest: Digest) -> None:
+    def __init__(self, sink: Sink, place: int, order: _Order, *, alone: bool) -> None:
         self.path = sink.path
         self.place = place
         self.edited = False
         self._sink = sink
         self._order = order
-        self._digest = digest
+        # A stream of the caller's is written in the caller's thread, and may block there.
+        write = self._append if sink.lasting else None
+        if alone:
+            order.digest = self._digest = Digest(write=write)
+        else:
+            self._digest = Digest(order.digest, write=write)
 
     @property
     def size(self) -> int:
@@ -100,12 +105,18 @@ class OutputFile:
             OSError: When the file cannot be written, such as on a full disk.
         """
         self._order.enter(self)
-        self._digest.update(chunk)
-        write = self._sink.stream.write
         with _named(self.path):
-            # A raw stream may take less than it is given.
-            while (taken := write(chunk)) is not None and taken < len(chunk):
-                chunk = chunk[taken:]
+            self._digest.update(chunk)
+            if not self._sink.lasting:
+                self._append(chunk)
+
+    def _append(self, chunk: bytes) -> None:
+        if self.edited:  # it is there already, and only its digest is computed
+            return
+        write = self._sink.stream.write
+        # A raw stream may take less than it is given.
+        while (taken := write(chunk)) is not None and taken < len(chunk):
+            chunk = chunk[taken:]
 
     def write_all(self, chunks: Chunks) -> None:
         """
@@ -125,6 +136,7 @@ class OutputFile:
         All of the file is written through it; its digest is computed afterwards from what is there then.
         """
         if self._sink.lasting:
+            self.sha256()  # waits for its thread
             self.edited = True
             with _named(self.path, _WRITING):
                 yield self._sink.stream
@@ -134,8 +146,18 @@ class OutputFile:
             self.write_all(_reread(spool))
 
     def sha256(self) -> str:
-        """Return the digest of all bytes appended so far, in hexadecimal."""
-        return self._digest.finish()
+        """
+        Return the digest of all bytes appended so far, in hexadecimal.
+
+        Raises:
+            OSError: When they could not all be written.
+        """
+        with _named(self.path):
+            return self._digest.finish()
+
+    def stop(self) -> None:
+        """End the thread that writes."""
+        self._digest.stop()
 
     def take_in(self) -> None:
         """Feed to the digest what was written by random access."""
@@ -206,13 +228,9 @@ class OutputFiles:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._order = _Order()
         self.files = tuple(
-            OutputFile(sink, place, self._order, self._digest(len(sinks))) for place, sink in enumerate(sinks)
+            OutputFile(sink, place, self._order, alone=len(sinks) == 1) for place, sink in enumerate(sinks)
         )
         self.written: tuple[WrittenFile, ...] = ()
-
-    def _digest(self, files: int) -> Digest:
-        """Return the digest of one of so many files; that of a single one is the fingerprint."""
-        return self._order.digest if files == 1 else Digest(self._order.digest)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -228,12 +246,14 @@ class OutputFiles:
             OSError: When a file cannot be written.
         """
         for file in self.files:
+            file.sha256()  # waits for its thread
+        for file in self.files:
             if file.edited:
                 file.take_in()
         if not self._order.kept:
-            self._order.digest = Digest()  # of what was fed so far nothing counts
+            self._order.digest = whole = Digest()  # of what was fed so far nothing counts
             for file in self.files:
-                file.reread(self._digest(len(self.files)))
+                file.reread(Digest(whole))
         for file in self.files:
             file.stage()
         self.written = tuple(file.publish() for file in reversed(self.files))[::-1]
@@ -267,7 +287,7 @@ def open_outputs(*targets: OutputArgument) -> Iterator[OutputFiles]:
             outputs.finish()
         finally:
             for file in outputs.files:
-                file.sha256()  # ends its thread
+                file.stop()
 
 
 def _check_distinct(targets: Sequence[OutputArgument]) -> None:
