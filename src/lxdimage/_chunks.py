@@ -123,7 +123,7 @@ class _Failure:
         self.error = error
 
 
-def read_ahead(chunks: Chunks, depth: int = 4) -> Chunks:
+def read_ahead(chunks: Chunks, depth: int = 2) -> Chunks:
     """
     Yield *chunks* while a thread of its own fetches at most *depth* of them in advance.
 

@@ -19,8 +19,9 @@ from lxdimage.rules import diagnose
 
 __all__ = ["UnpackCheck"]
 
-_REMEMBERED = 100_000
+_REMEMBERED = 50_000
 _OWNERS = 10_000
+_PARENTS = 500
 _NAME_MAX = 255
 _PATH_MAX = 4095
 _LINKS_FOLLOWED = 40
@@ -36,7 +37,7 @@ class UnpackCheck:
     """
     What tar makes of the members of one archive.
 
-    Remembers the first hundred thousand names, as numbers: enough to see links without a target, members inside a
+    Remembers the first fifty thousand names, as numbers: enough to see links without a target, members inside a
     file, and files in the place of a directory.  Beyond that number these are not looked for.
     """
 
@@ -100,7 +101,9 @@ class UnpackCheck:
         parent = path[: path.rfind(b"/") + 1]
         if self._parents.get(spelling) == parent or not self._check_parents(member, parent):
             return
-        if parent and len(path) <= _PATH_MAX - _NAME_MAX and len(self._parents) < _OWNERS:
+        if parent and len(path) <= _PATH_MAX - _NAME_MAX:
+            if len(self._parents) >= _PARENTS:
+                self._parents.clear()
             self._parents[spelling] = parent
 
     def _place(self, member: TarMember, path: bytes) -> None:
