@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -267,3 +268,16 @@ def test_render_does_not_write_into_a_directory_with_content(capsys: pytest.Capt
     Path("full").mkdir()
     Path("full/file").touch()
     assert run(capsys, "render", "image.tar.gz", "-o", "full")[0] == 2
+
+
+def test_ls_json_is_one_array_with_a_line_for_each_member(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "ls", "--json", "image.tar.gz")
+    names = [line for line in run(capsys, "ls", "image.tar.gz")[1].splitlines() if line]
+    assert status == 0
+    assert names == [item["path"] for item in json.loads(out)]
+    assert len(names) + 2 == len(out.splitlines())
+
+
+def test_ls_json_of_an_archive_without_members_is_an_empty_array(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("none.tar.gz").write_bytes(gzip.compress(bytes(10240)))
+    assert (0, "[]\n", "") == run(capsys, "ls", "--json", "none.tar.gz")

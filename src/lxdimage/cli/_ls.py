@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from lxdimage.archive import Entry, EntryType
 from lxdimage.cli._options import add_files, add_limits, file_argument, limits_of
-from lxdimage.cli._output import print_json
 from lxdimage.diagnostics import escape
-from lxdimage.image import arrange_files, open_members
+from lxdimage.image import ImageMember, arrange_files, open_members
 
 __all__ = ["configure", "run"]
 
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "-l", "--long", action="store_true", help="mode, owner, size and time as well, as tar -tv"
     )
-    how.add_argument("--json", action="store_true", help="print one JSON array")
+    how.add_argument("--json", action="store_true", help="print one JSON array, one member a line")
     add_limits(parser)
     parser.epilog = "The root of a split image is listed below rootfs/."
 
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     files, _ = arrange_files(*map(file_argument, arguments.files))
     with open_members(*files, limits=limits_of(arguments)) as members:
         if arguments.json:
-            print_json([_json(item.path, item.member.entry) for item in members])
+            _print_json(members)
         elif arguments.long:
             for item in members:
                 print(_long(item.path, item.member.entry))
@@ -51,6 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
             for item in members:
                 print(escape(item.path))
     return 0
+
+
+def _print_json(members: Iterable[ImageMember]) -> None:
+    """Write the array member by member, since there may be millions."""
+    opening = "["
+    for item in members:
+        print(opening, json.dumps(_json(item.path, item.member.entry)), sep="\n", end="")
+        opening = ","
+    print("\n]" if opening == "," else "[]")
 
 
 def _long(path: str, entry: Entry) -> str:
