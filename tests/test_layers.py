@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("archive", "metadata"),
     ("formats", "_tree", "templates", "simplestreams"),
     ("checks",),
-    ("image", "extract"),
+    ("image", "extract", "diff"),
     ("build",),
     ("cli",),
     ("__main__",),

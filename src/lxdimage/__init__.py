@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from lxdimage.diagnostics import Severity as Severity
     from lxdimage.diagnostics import Span as Span
     from lxdimage.diagnostics import Stage as Stage
+    from lxdimage.diff import ComparedImage as ComparedImage
+    from lxdimage.diff import FieldChange as FieldChange
+    from lxdimage.diff import FieldValue as FieldValue
+    from lxdimage.diff import ImageArgument as ImageArgument
+    from lxdimage.diff import ImageDiff as ImageDiff
+    from lxdimage.diff import MemberChange as MemberChange
+    from lxdimage.diff import MemberField as MemberField
+    from lxdimage.diff import MemberState as MemberState
+    from lxdimage.diff import TemplateChange as TemplateChange
+    from lxdimage.diff import diff_images as diff_images
     from lxdimage.errors import BuildError as BuildError
     from lxdimage.errors import FingerprintMismatchError as FingerprintMismatchError
     from lxdimage.errors import ImmutableFieldError as ImmutableFieldError
@@ -85,6 +95,18 @@ _HOMES = {
     ),
     "lxdimage.compression": ("Compression",),
     "lxdimage.diagnostics": ("Diagnostic", "Position", "Severity", "Span", "Stage"),
+    "lxdimage.diff": (
+        "ComparedImage",
+        "FieldChange",
+        "FieldValue",
+        "ImageArgument",
+        "ImageDiff",
+        "MemberChange",
+        "MemberField",
+        "MemberState",
+        "TemplateChange",
+        "diff_images",
+    ),
     "lxdimage.errors": (
         "BuildError",
         "FingerprintMismatchError",

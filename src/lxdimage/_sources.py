@@ -15,7 +15,7 @@ import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
 
-__all__ = ["FileArgument", "Progress", "Source", "Tracker", "open_sources"]
+__all__ = ["FileArgument", "Progress", "Source", "Tracker", "file_name", "open_sources"]
 
 FileArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 """What public functions take as a file: a path, or a binary stream that is read from where it stands."""
@@ -51,7 +51,8 @@ class Source:
         return self.stream.seekable()
 
 
-def _name(file: FileArgument) -> str:
+def file_name(file: FileArgument) -> str:
+    """Return what findings call *file*."""
     if isinstance(file, str | os.PathLike):
         return os.fsdecode(file)
     name = getattr(file, "name", None)
@@ -86,7 +87,7 @@ def open_sources(files: Sequence[FileArgument]) -> Iterator[list[Source]]:
                 stream: BinaryIO = stack.enter_context(open(file, "rb", buffering=0))  # noqa: PTH123
             else:
                 stream = file
-            sources.append(Source(_name(file), stream, _size(stream)))
+            sources.append(Source(file_name(file), stream, _size(stream)))
         yield sources
 
 

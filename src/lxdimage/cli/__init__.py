@@ -32,6 +32,7 @@ VERBS = {
     "rule": ("_rule", "explain the code of a finding"),
     "ls": ("_ls", "list the members of an image"),
     "cat": ("_cat", "write members of an image to standard output"),
+    "diff": ("_diff", "compare two images: metadata, templates, members, contents"),
     "build": ("_build", "make an image from a root file system: a directory, a tar or a disk"),
     "convert": ("_convert", "write an image in another layout, compression or root format"),
     "edit": ("_edit", "change the metadata and templates of an image"),

@@ -11,9 +11,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Self, TextIO
 
 from lxdimage.diagnostics import escape
-from lxdimage.metadata import Metadata
+from lxdimage.metadata import Metadata, TemplateRule
 
-__all__ = ["Meter", "bold", "date_text", "metadata_json", "print_json", "size_text", "table", "wants_colour"]
+__all__ = [
+    "Meter",
+    "bold",
+    "coloured",
+    "date_text",
+    "metadata_json",
+    "print_json",
+    "rule_json",
+    "size_text",
+    "table",
+    "wants_colour",
+]
 
 
 def size_text(size: int) -> str:
@@ -44,7 +55,12 @@ def wants_colour(stream: TextIO) -> bool:
 
 def bold(text: str, *, colour: bool) -> str:
     """Return *text*, emphasised on a terminal."""
-    return f"\x1b[1m{text}\x1b[0m" if colour else text
+    return coloured(text, "1", colour=colour)
+
+
+def coloured(text: str, code: str, *, colour: bool) -> str:
+    """Return *text* with a terminal's attributes, ``31`` for red, when there is to be *colour*."""
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
 
 def table(rows: Iterable[tuple[str, str]], indent: int = 2) -> list[str]:
@@ -66,20 +82,22 @@ def metadata_json(metadata: Metadata) -> Mapping[str, object]:
         "creation_date": metadata.creation_timestamp,
         "expiry_date": metadata.expiry_timestamp,
         "properties": dict(metadata.properties),
-        "templates": {
-            path: None
-            if rule.null
-            else {
-                "when": list(rule.when),
-                "create_only": rule.create_only,
-                "template": rule.template,
-                "properties": dict(rule.properties),
-                "uid": rule.uid,
-                "gid": rule.gid,
-                "mode": rule.mode,
-            }
-            for path, rule in metadata.templates.items()
-        },
+        "templates": {path: rule_json(rule) for path, rule in metadata.templates.items()},
+    }
+
+
+def rule_json(rule: TemplateRule) -> Mapping[str, object] | None:
+    """Return a template rule as JSON has it."""
+    if rule.null:
+        return None
+    return {
+        "when": list(rule.when),
+        "create_only": rule.create_only,
+        "template": rule.template,
+        "properties": dict(rule.properties),
+        "uid": rule.uid,
+        "gid": rule.gid,
+        "mode": rule.mode,
     }
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from lxdimage.image._members import ImageMember, arrange_files, open_members
+from lxdimage.image._arrange import arrange_files, group_files
+from lxdimage.image._contents import DISK_HEAD, ContentReader, disk_facts
+from lxdimage.image._members import ImageMember, open_members
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._open import open_image
 from lxdimage.image._scan import scan_image, scan_targets
 
 __all__ = [
+    "DISK_HEAD",
+    "ContentReader",
     "FileFacts",
     "Image",
     "ImageMember",
     "Scan",
     "arrange_files",
+    "disk_facts",
+    "group_files",
     "open_image",
     "open_members",
     "scan_image",

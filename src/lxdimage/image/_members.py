@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import attrs
@@ -11,16 +12,24 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
 from lxdimage.archive import Entry, EntryType, Member, TarReader
-from lxdimage.diagnostics import Diagnostic
+from lxdimage.compression import Compression
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
-from lxdimage.formats import HEAD_SIZE, METADATA_NAMES, QCOW2, SQUASHFS, identify
+from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, identify
 from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["ImageMember", "arrange_files", "open_members"]
+__all__ = [
+    "DiskMember",
+    "ImageMember",
+    "disk_members",
+    "file_members",
+    "open_members",
+    "placed",
+    "tar_compression",
+]
 
-_LOOKED_AT = 4 << 20
+_LEADING_DOTS = re.compile(r"\A(?:\./++)++")
 
 
 @attrs.frozen
@@ -95,49 +104,63 @@ def open_members(
 def _all_members(
     sources: Sequence[Source], limits: Limits, tracker: Tracker
 ) -> Generator[ImageMember, None, None]:
-    for member in _members(sources[0], limits, tracker):
-        yield ImageMember(_shown(member.name), member)
-    for source in sources[1:]:
-        for member in _members(source, limits, tracker, disk=True):
-            if isinstance(member, DiskMember):
-                yield ImageMember("rootfs.img", member)
-                continue
-            path = _shown(member.name)
-            yield ImageMember(f"rootfs/{path}".rstrip("/") + ("/" if path.endswith("/") else ""), member)
+    for number, source in enumerate(sources):
+        root = number > 0
+        yield from placed(file_members(source, limits, tracker, disk=root), root=root)
+
+
+def placed(members: Iterable[Member], *, root: bool) -> Iterator[ImageMember]:
+    """Yield the members of one file with their paths in the image; *root* says that it is the root of a split one."""
+    for member in members:
+        path = _shown(member.name)
+        if root and not isinstance(member, DiskMember):
+            path = f"rootfs/{path}".rstrip("/") + ("/" if path.endswith("/") else "")
+        yield ImageMember(path, member)
 
 
 def _shown(name: bytes) -> str:
-    path = os.fsdecode(name)
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
+    path = _LEADING_DOTS.sub("", os.fsdecode(name), count=1)
     return "" if path == "." else path
 
 
-def _members(
+def file_members(
     source: Source, limits: Limits, tracker: Tracker | None = None, *, disk: bool = False
 ) -> Iterator[Member]:
     """Yield the members of one file; a *disk* is one member, where it may be one."""
     head, chunks = peek(tracker.tap(source.chunks()) if tracker else source.chunks(), HEAD_SIZE)
     found = identify(head)
     if disk and found == QCOW2:
-        yield from _disk_members(source, chunks)
-        return
-    if found is None or found.compression is None:
-        what = (
-            f"a {found.name} disk, not an archive"
-            if found
-            else f"of no known format, it begins with {head[:8]!r}"
-        )
-        code = "not-an-archive" if found else "unsupported-compression"
-        raise UnsupportedFormatError(diagnose(code, f"the file is {what}", source=source.name))
-    if found == SQUASHFS:
+        yield from disk_members(source, chunks)
+    elif found == SQUASHFS:
         yield from _squashfs_members(source, chunks, limits)
-        return
-    decoded = decode_named(found.compression, chunks, source.name, limits)
-    yield from TarReader(decoded, source=source.name, limits=limits)
+    else:
+        decoded = decode_named(tar_compression(found, head, source.name), chunks, source.name, limits)
+        yield from TarReader(decoded, source=source.name, limits=limits)
 
 
-def _disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
+def tar_compression(found: FileFormat | None, head: bytes, name: str) -> Compression:
+    """
+    Return how a file that should be a tar is compressed.
+
+    Args:
+        found: Its format.
+        head: Its first bytes.
+        name: What findings call it.
+
+    Raises:
+        UnsupportedFormatError: It is something else.
+    """
+    if found is not None and found.compression is not None:
+        return found.compression
+    if found:
+        what, code = f"a {found.name} disk, not an archive", "not-an-archive"
+    else:
+        what, code = f"of no known format, it begins with {head[:8]!r}", "unsupported-compression"
+    raise UnsupportedFormatError(diagnose(code, f"the file is {what}", source=name))
+
+
+def disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
+    """Yield the disk whose bytes are *chunks* as a member."""
     if source.size is not None:
         yield DiskMember(chunks, source.size)
         return
@@ -158,50 +181,3 @@ def _squashfs_members(source: Source, chunks: Chunks, limits: Limits) -> Iterato
     else:
         with spool(chunks) as stream:
             yield from read_squashfs(stream, limits=limits, source=source.name)
-
-
-# ---- which file is which -------------------------------------------------------------------------------------
-
-
-def arrange_files(*files: FileArgument) -> tuple[tuple[FileArgument, ...], tuple[Diagnostic, ...]]:
-    """
-    Put the files of a split image into the daemons' order: metadata first.
-
-    A daemon goes by position alone; this looks for metadata.yaml in the first megabytes of both.  Streams that
-    cannot be read twice keep their place.
-
-    Args:
-        files: The files as a person gave them.
-
-    Returns:
-        The files in order, and a finding where that is not the order they came in.
-
-    Raises:
-        OSError: When a file cannot be read.
-    """
-    if len(files) != 2:
-        return files, ()
-    with open_sources(files) as sources:
-        if not all(source.seekable for source in sources):
-            return files, ()
-        swapped = not _has_metadata(sources[0]) and _has_metadata(sources[1])
-    if not swapped:
-        return files, ()
-    text = "this is the metadata file, and it was given second"
-    return files[::-1], (diagnose("swapped-parts", text, source=sources[1].name),)
-
-
-def _has_metadata(source: Source) -> bool:
-    """Tell whether a file's first megabytes hold a metadata.yaml; leave the stream where it stood."""
-    start = source.stream.tell()
-    try:
-        for member in _members(source, Limits()):
-            if member.name in METADATA_NAMES:
-                return True
-            if member.offset > _LOOKED_AT:
-                return False
-    except InvalidImageError:
-        return False
-    finally:
-        source.stream.seek(start)
-    return False

@@ -162,6 +162,18 @@ Swapped, the import is refused because the first file has no metadata.yaml.
         hint="give the metadata file first",
     ),
     Rule(
+        code="not-two-images",
+        title="the files are not those of two images",
+        severity=Severity.ERROR,
+        explanation="""
+Two images are compared: each is one file, or the metadata file and the root file of a split image, side by side in either order.
+What a file is follows from its first megabytes.
+Two metadata files alone, or two root files alone, can be compared as well; one of them with a whole image cannot.
+Of what can be read only once, such as standard input, the other files decide what it must be.
+""",
+        hint="give the metadata file and the root file of a split image side by side",
+    ),
+    Rule(
         code="metadata-missing",
         title="no member is called metadata.yaml",
         severity=Severity.ERROR,
