@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import stat
+import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -205,6 +206,27 @@ def test_a_record_of_the_api_is_read_as_well(capsys: pytest.CaptureFixture[str])
     assert files["files/hosts.tpl.out"]["content"] == "c3.example merged"
 
 
+def test_a_key_without_a_value_is_not_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """No daemon stores an empty value."""
+    text = (
+        b"{{ config_get('image.os', '-') }} {{ config_get('user.a', '-') }} {{ config_get('user.b', '-') }}"
+    )
+    name = image(b"  /x: {when: [create], template: t}\n", templates={"t": text})
+    Path("config.yaml").write_text("config: {user.a: from file, user.b: ''}\n", encoding="utf-8")
+    options = ["--config-file", "config.yaml"]
+    assert as_json(capsys, name, *options)["x"]["content"] == "test from file -"
+    cleared = as_json(capsys, name, *options, "-c", "user.a=", "-c", "image.os=")
+    assert cleared["x"]["content"] == "- - -"
+
+
+def test_a_mistake_in_a_configuration_file_has_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("config.yaml").write_text("config:\n  a: [\n", encoding="utf-8")
+    _, _, err = run(capsys, image(), "--config-file", "config.yaml")
+    assert err.endswith(
+        "is no YAML: expected the node content, but found '<stream end>' in line 3, column 1\n"
+    )
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "text", "a: b: c", "\0", "{" * 5000, ""])
 def test_a_configuration_file_that_is_none_is_an_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("config.yaml").write_text(text, encoding="utf-8")
@@ -319,7 +341,26 @@ def test_a_template_that_takes_too_much_is_unusable(capsys: pytest.CaptureFixtur
     loop = b"{% for a in 'aaaaaaaaaa' %}" * 8 + b"x" + b"{% endfor %}" * 8
     status, _, err = run(capsys, image(b"  /x: {when: [create], template: t}\n", templates={"t": loop}))
     assert status == 2
+    assert err.startswith("image.tar.gz:templates/t: error: rendering takes more than")
     assert "template-limit" in err
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "when", "words"),
+    [
+        ("/etc/a", "/etc/a/b", "create", "lies below 'etc/a'"),
+        ("/etc/a", "/etc/a/b", "start", "lies below 'etc/a'"),
+        ("/etc/z/b", "/etc/z", "start", "is a directory"),
+    ],
+)
+def test_what_one_rule_writes_is_in_the_way_of_another(
+    first: str, second: str, when: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At one trigger, and at the next."""
+    rules = f"  {first}: {{when: [create], template: t}}\n  {second}: {{when: [{when}], template: t}}\n"
+    status, out, err = run(capsys, image(rules.encode(), templates={"t": b"x"}))
+    assert (1, "") == (status, out)
+    assert words in err
 
 
 # ── directories ──
@@ -345,10 +386,32 @@ def test_a_directory_with_something_in_it_is_not_written_to(capsys: pytest.Captu
     assert not list(Path("elsewhere").iterdir())
 
 
+def test_where_one_file_cannot_be_written_none_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = "".join(
+        f"  ? {target}\n  : {{when: [create], template: t}}\n"
+        for target in ("/a/b", "/m" * 1100, "/n" * 2047)
+    )
+    name = image(rules.encode(), templates={"t": b"x"})
+    status, out, err = run(capsys, name, "-o", "out")
+    assert (2, "") == (status, out)
+    assert "File name too long" in err
+    assert list(Path("out").iterdir()) == []
+
+
 def test_what_was_written_is_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
     name = image()
     printed(capsys, name, "-o", "golden")
     assert printed(capsys, name, "--diff", "golden") == ""
+
+
+def test_targets_may_be_deeper_than_python_recurses(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = f"  ? {'/n' * 1100}\n  : {{when: [create], template: t}}\n"
+    name = image(rules.encode(), templates={"t": b"x\n"})
+    printed(capsys, name, "-o", "out")
+    assert printed(capsys, name, "--diff", "out") == ""
+    assert run(capsys, name, "--diff", "out", "--trigger", "start")[0] == 1
+    # Nor does pytest clean up so deep.
+    subprocess.run(["rm", "-r", "out"], check=True)
 
 
 def test_differences_are_shown_and_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -351,6 +351,16 @@ def test_rules_of_a_virtual_machine_share_the_file_of_their_template() -> None:
     assert ("files/t.out", b"start /b v1", "/b") == (file.path, file.content, file.rule)
 
 
+def test_a_file_on_the_config_drive_has_a_name_of_255_bytes_at_most() -> None:
+    names = ["t" * 251, "t" * 252]
+    image = rules(dict.fromkeys(names, b""), __a=rule("create", template=names[0]))
+    assert len(only(render_trigger(image, "create", MACHINE)).path) == len("files/") + 255
+    longer = rules(dict.fromkeys(names, b""), __a=rule("create", template=names[1]))
+    with pytest.raises(TemplateRenderError, match="more than 255 bytes"):
+        list(render_trigger(longer, "create", MACHINE))
+    assert only(render_trigger(longer, "create", ONE)).path == "a"
+
+
 @pytest.mark.parametrize("target", ALL)
 def test_what_fails_says_that_the_start_fails(target: Target) -> None:
     for text, error in (

@@ -37,7 +37,7 @@ def add_instance(parser: argparse.ArgumentParser) -> None:
         type=parse_pair,
         action="append",
         default=[],
-        help="a configuration key",
+        help="a configuration key (may be repeated); without VALUE it is not set, as in the daemons",
     )
     group.add_argument(
         "-d",
@@ -46,7 +46,7 @@ def add_instance(parser: argparse.ArgumentParser) -> None:
         type=_device,
         action="append",
         default=[],
-        help="keys of a device",
+        help="keys of a device (may be repeated)",
     )
     group.add_argument(
         "--config-file",
@@ -81,7 +81,7 @@ def instance_of(image: Image, arguments: argparse.Namespace) -> Instance:
         architecture=arguments.architecture or known.architecture or plain.architecture,
         type="virtual-machine" if arguments.vm else known.type or plain.type,
         ephemeral=arguments.ephemeral or known.ephemeral,
-        config={**base, **given},
+        config={key: value for key, value in {**base, **given}.items() if value},
         devices=devices,
     )
 
@@ -125,9 +125,7 @@ def _read(name: str) -> _Known:
     try:
         found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadConfigFileError(
-            f"{escape(name)!r} is no YAML: {escape(' '.join(str(error).split()))}"
-        ) from error
+        raise BadConfigFileError(f"{escape(name)!r} is no YAML: {escape(_said(error))}") from error
     if not isinstance(found, dict):
         raise BadConfigFileError(f"{escape(name)!r} is no mapping with 'config' and 'devices'")
     config = _texts(found.get("expanded_config") or found.get("config"))
@@ -138,9 +136,17 @@ def _read(name: str) -> _Known:
         architecture=texts.get("architecture", ""),
         type=texts.get("type", ""),
         ephemeral=texts.get("ephemeral", "").lower() in _TRUE,
-        config={key: value for key, value in config.items() if value},
+        config=config,
         devices={str(key): _texts(device) for key, device in _items(devices)},
     )
+
+
+def _said(error: Exception) -> str:
+    """Return what a YAML error says, in one line."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark:
+        return f"{problem} in line {mark.line + 1}, column {mark.column + 1}"
+    return " ".join(str(error).split())
 
 
 def _items(mapping: object) -> Iterator[tuple[object, object]]:

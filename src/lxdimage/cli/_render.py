@@ -18,7 +18,7 @@ from lxdimage.cli._options import add_files, add_limits, add_targets, file_argum
 from lxdimage.cli._output import bold, print_json, wants_colour
 from lxdimage.cli._rendered import compare, file_json, header, text_lines, write_tree
 from lxdimage.diagnostics import render
-from lxdimage.errors import TemplateError
+from lxdimage.errors import LimitExceededError, TemplateError
 from lxdimage.image import Image, arrange_files, open_image, open_members
 from lxdimage.limits import Limits
 from lxdimage.metadata import Trigger
@@ -66,14 +66,17 @@ def run(arguments: argparse.Namespace) -> int:
     except BadConfigFileError as error:
         print(f"lxdimage: error: {error}", file=sys.stderr)
         return 2
-    found = {} if instance.is_virtual_machine else _existing(image, files, target, limits)
+    existing = {} if instance.is_virtual_machine else _existing(image, files, target, limits)
     triggers = arguments.trigger or ["create", "start"]
     try:
-        rendered = settle(_rendered(image, triggers, instance, found, target, limits))
-    except TemplateError as error:
-        for diagnostic in error.diagnostics:
-            placed = attrs.evolve(diagnostic, source=f"{arguments.files[0]}:{diagnostic.source}")
-            print(render(placed, colour=wants_colour(sys.stderr)), file=sys.stderr)
+        rendered = settle(_rendered(image, triggers, instance, existing, target, limits))
+    except (TemplateError, LimitExceededError) as error:
+        source = arguments.files[0]
+        found = [attrs.evolve(found, source=f"{source}:{found.source}") for found in error.diagnostics]
+        if isinstance(error, LimitExceededError):
+            raise LimitExceededError(*found) from error
+        for diagnostic in found:
+            print(render(diagnostic, colour=wants_colour(sys.stderr)), file=sys.stderr)
         return 1
     return _show([rendered[path] for path in sorted(rendered)], arguments)
 
@@ -87,18 +90,27 @@ def _rendered(
     limits: Limits,
 ) -> Iterator[RenderedFile]:
     """Yield the files of one trigger after the other; what the first writes is there for the second."""
-    written: set[str] = set()
+    written: dict[str, Entry] = {}
     for trigger in triggers:
         for file in render_trigger(
             image,
             trigger,
             instance,
-            exists=lambda path: found.get(path) or path in written,
+            exists=lambda path: written.get(path) or found.get(path),
             target=target,
             limits=limits,
         ):
-            written.add(file.leads_to or file.path)
+            if file.action is not Action.KEEP:
+                written.update(_made_with(file.leads_to or file.path))
             yield file
+
+
+def _made_with(path: str) -> Mapping[str, Entry]:
+    """Return a file that is written, and the directories above it."""
+    made = {path: Entry(path=path, type=EntryType.FILE)}
+    while path := posixpath.dirname(path):
+        made[path] = Entry(path=path, type=EntryType.DIRECTORY)
+    return made
 
 
 def _show(files: Sequence[RenderedFile], arguments: argparse.Namespace) -> int:

@@ -54,17 +54,36 @@ def write_tree(root: Path, files: Iterable[RenderedFile]) -> None:
 
     Raises:
         FileExistsError: Something is there.
+        OSError: A file cannot be written; then none is left.
     """
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
         raise FileExistsError(17, "the directory is not empty", str(root))
-    for file in files:
-        place = root / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as stream:
-            stream.write(file.content)
-        if file.mode is not None:
-            place.chmod(file.mode)
+    made: list[Path] = []
+    try:
+        for file in files:
+            _write(root, file, made)
+    except BaseException:
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
+def _write(root: Path, file: RenderedFile, made: list[Path]) -> None:
+    """Write one file and note what was made; step by step, since a target may be deeper than Python recurses."""
+    place = root
+    *above, name = file.path.split("/")
+    for step in above:
+        place /= step
+        if not place.is_dir():
+            place.mkdir()
+            made.append(place)
+    place /= name
+    with place.open("xb") as stream:
+        made.append(place)
+        stream.write(file.content)
+    if file.mode is not None:
+        place.chmod(file.mode)
 
 
 def compare(files: Sequence[RenderedFile], root: Path) -> Iterator[str]:
@@ -76,13 +95,27 @@ def compare(files: Sequence[RenderedFile], root: Path) -> Iterator[str]:
     """
     if not root.is_dir():
         raise NotADirectoryError(20, "no such directory", str(root))
-    expected = {os.fspath(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    expected = set(_files_below(root))
     rendered = {file.path: file.content for file in files if file.action is not Action.KEEP}
     for path in sorted(expected | rendered.keys()):
         before = (root / path).read_bytes() if path in expected else None
         after = rendered.get(path)
         if before != after:
             yield from _difference(path, before, after)
+
+
+def _files_below(root: Path) -> Iterator[str]:
+    """Yield the paths of files below *root*, which may be deeper than Python recurses; links are not followed."""
+    pending = [""]
+    while pending:
+        directory = pending.pop()
+        with os.scandir(root / directory) as entries:
+            for entry in entries:
+                path = os.path.join(directory, entry.name)  # noqa: PTH118 - no path object for each file
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                elif entry.is_file():
+                    yield path
 
 
 def _difference(path: str, before: bytes | None, after: bytes | None) -> Iterator[str]:

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _FIRST_START = (Trigger.CREATE, Trigger.START)
+_NAME_MAX = 255
 
 
 class Action(Enum):
@@ -247,7 +248,8 @@ class _Root:
         self._written: dict[str, Entry] = {}
 
     def __call__(self, path: str) -> Found:
-        return self._before(path) or self._written.get(path)
+        # What was there before may be known less well than what was written since.
+        return self._written.get(path) or self._before(path)
 
     def write(self, path: str) -> None:
         """Note that a file is there, and so are the directories above it."""
@@ -325,13 +327,15 @@ class _Run:
 
     def _config_drive(self, source: bytes, path: str, rule: TemplateRule, trigger: Trigger) -> RenderedFile:
         """Return what the agent of a virtual machine finds (image format, section 6.9)."""
-        name = posixpath.normpath(rule.template)
+        name = f"{posixpath.normpath(rule.template)}.out"
         if "/" in name:
-            _fail(
-                "rule-fails", f"the rule for {path!r} names {name!r}, and the config drive has no directories"
-            )
+            text = f"the rule for {path!r} names {rule.template!r}, and the config drive has no directories"
+            _fail("rule-fails", text)
+        if len(name.encode("utf-8", "surrogateescape")) > _NAME_MAX:
+            text = f"the rule for {path!r} makes {name!r} on the config drive, a name of more than {_NAME_MAX} bytes"
+            _fail("rule-fails", text)
         return RenderedFile(
-            path=f"files/{name}.out",
+            path=f"files/{name}",
             content=self._render(source, path, rule, trigger),
             mode=0o644,
             uid=0,
