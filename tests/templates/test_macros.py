@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lxdimage.errors import TemplateRenderError
+from lxdimage.errors import LimitExceededError, TemplateRenderError
+from lxdimage.limits import Limits
 from lxdimage.templates import Dialect
 from templates.rendering import bare
 
@@ -121,3 +122,10 @@ def test_a_loop_may_be_handed_to_a_macro() -> None:
     assert bare(source + "{{ m() }}") == ""
     with pytest.raises(TemplateRenderError, match="panics"):
         bare(source + "{{ m(1) }}")
+
+
+def test_the_text_of_an_error_is_a_value_with_its_bounds() -> None:
+    source = "{%% macro m() %%}{{ p.%s }}{%% endmacro %%}{%% set x = m() %%}" % ("x" * 200)
+    assert bare(source, p="text") == ""
+    with pytest.raises(LimitExceededError, match="longer than the limit of 200"):
+        bare(source, limits=Limits(value=200), p="text")

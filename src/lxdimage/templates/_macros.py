@@ -36,7 +36,9 @@ def _run_macro(rt: Rendering, site: MacroSite, scope: Scope, arguments: list[Val
     except EngineError as error:
         if rt.tools.dialect is not Dialect.V4:
             raise
-        return SafeString(rt.reported(error, since).text())
+        told = rt.reported(error, since).text()
+        rt.meter.value(len(told))
+        return SafeString(told)
     finally:
         rt.rewind(mark)
         rt.meter.leave()
