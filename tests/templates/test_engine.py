@@ -208,10 +208,25 @@ def test_joining_strings_in_version_6_is_bounded() -> None:
         bare("{% set a = 'xx' %}" + "{% set a = a + a %}" * 40, dialect=Dialect.V6)
 
 
-def test_long_work_on_long_strings_costs_steps() -> None:
-    source = "{% for a in s %}{% for b in s %}{% if big|upper %}{% endif %}{% endfor %}{% endfor %}"
+@pytest.mark.parametrize(
+    "work",
+    [
+        "{% if big|upper %}{% endif %}",
+        "{% if 1|divisibleby:big %}{% endif %}",
+        "{% if big == other %}{% endif %}",
+        "{% if 1 == 1 == big %}{% endif %}",
+        "{% if big.5 %}{% endif %}",
+        "{% ifequal big other %}{% endifequal %}",
+        "{% ifchanged big %}{% else %}{% endifchanged %}",
+        "{% widthratio big 1 1 as x %}",
+        "{% filter cut:big %}{% endfilter %}",
+    ],
+)
+def test_long_work_on_long_strings_costs_steps(work: str) -> None:
+    source = "{% for a in s %}{% for b in s %}" + work + "{% endfor %}{% endfor %}"
+    assert bare(source, s="0" * 100, big="x", other="y") == ""
     with pytest.raises(LimitExceededError, match="steps"):
-        bare(source, s="0" * 100, big="x" * 1_000_000)
+        bare(source, s="0" * 100, big="x" * 1_000_000, other="x" * 1_000_000)
 
 
 def test_a_large_template_is_refused() -> None:

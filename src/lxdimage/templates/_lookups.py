@@ -82,6 +82,7 @@ def _field(value: Struct, name: str) -> Value:
 def _indexed(rt: Rendering, value: Value, index: int, segment: Segment) -> Value:
     """Return the byte of a string or the element of a list; nil beyond the end."""
     if is_string(value):
+        rt.charge(value)
         data = raw(value)
         return Uint8(data[index]) if 0 <= index < len(data) else None
     if type(value) is GoList:

@@ -19,10 +19,8 @@ from lxdimage.templates._sites import ChainSite, FilterSite, FoldSite, HandsOn, 
 from lxdimage.templates._values import (
     EngineError,
     FilterError,
-    GoList,
     NamedString,
     NilPointer,
-    SafeString,
     Value,
     deref,
     text,
@@ -70,14 +68,6 @@ def is_true(_rt: Rendering, value: Value) -> bool:
 
 # -- operators
 
-_SIZED = frozenset({str, SafeString, NamedString, GoList})
-_LONG = 256
-
-
-def _charge(rt: Rendering, value: Value) -> None:
-    if type(value) in _SIZED and len(value) > _LONG:
-        rt.meter.work(len(value))
-
 
 def binary(rt: Rendering, left: Value, right: Value, index: int) -> Value:
     """Apply an operator."""
@@ -87,8 +77,8 @@ def binary(rt: Rendering, left: Value, right: Value, index: int) -> Value:
 def _operator(rt: Rendering, left: Value, right: Value, site: OperatorSite) -> Value:
     try:
         rt.meter.step()
-        _charge(rt, left)
-        _charge(rt, right)
+        rt.charge(left)
+        rt.charge(right)
         if site.joins:
             rt.meter.value(len(text(left)) + len(text(right)))
         return site.apply[0](left, right)
@@ -106,7 +96,8 @@ def _folded(rt: Rendering, operands: list[Value], site: OperatorSite) -> Value:
     for left, apply, token in zip(operands[-2::-1], site.apply[::-1], site.tokens[::-1], strict=True):
         try:
             rt.meter.step()
-            _charge(rt, left)
+            rt.charge(left)
+            rt.charge(result)
             result = apply(left, result)
         except Trouble as error:
             raise rt.blame(error, token) from None
@@ -147,7 +138,8 @@ def _filter(rt: Rendering, value: Value, parameter: Value, site: FilterSite) -> 
         seen = _nil_pointer(deref(value))
     try:
         rt.meter.step()
-        _charge(rt, seen)
+        rt.charge(seen)
+        rt.charge(given)
         result = site.apply(seen, given, rt.tools)
     except FilterError as error:
         place = rt.place(site.token)

@@ -16,7 +16,7 @@ from lxdimage.templates._context import UnfitValueError, adopt
 from lxdimage.templates._lexer import Token
 from lxdimage.templates._meter import EngineError, FilterCall, Meter, Place, Trouble
 from lxdimage.templates._source import Source
-from lxdimage.templates._values import GoMap, Struct, Value, normal
+from lxdimage.templates._values import GoList, GoMap, NamedString, SafeString, Struct, Value, normal
 
 __all__ = ["ABSENT", "Program", "RenderFunction", "Rendering", "Scope"]
 
@@ -28,6 +28,9 @@ class _Absent:
 
 
 ABSENT = _Absent()
+
+_SIZED = frozenset({str, SafeString, NamedString, GoList})
+_LONG = 256
 
 
 @attrs.frozen(eq=False)
@@ -136,6 +139,13 @@ class Rendering:
     def pop(self) -> None:
         """Go back to the scope before."""
         self.scope = self.scopes.pop()
+
+    # -- limits
+
+    def charge(self, value: Value) -> None:
+        """Take the steps of an operation that walks over *value*, which may be long."""
+        if type(value) in _SIZED and len(value) > _LONG:
+            self.meter.work(len(value))
 
     # -- bodies and expressions that are compiled on their own
 

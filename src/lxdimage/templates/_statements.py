@@ -89,27 +89,33 @@ def choose(rt: Rendering, index: int) -> str:
 
 def same(rt: Rendering, pair: list[Value], index: int) -> bool:
     """Tell whether two values are equal, for ``ifequal`` and ``ifnotequal``."""
-    rt.meter.step()
     try:
+        _take_steps(rt, pair)
         return equal(*pair)
-    except Panic as error:
+    except Trouble as error:
         raise rt.blame(error, rt.sites[index].token) from None
 
 
 def changed(rt: Rendering, values: list[Value], index: int) -> bool:
     """Tell whether any of the values differs from the last time."""
     site = rt.sites[index]
-    rt.meter.step(len(values))
     last = rt.state.get(index)
     rt.state[index] = values
     try:
+        _take_steps(rt, values)
         if last is None or any(not equal(old, new) for old, new in zip(last, values, strict=True)):
             return True
-    except Panic as error:
+    except Trouble as error:
         raise rt.blame(error, site.token) from None
     if not site.has_else and rt.tools.dialect is Dialect.V4:
         raise Panic("runtime error: invalid memory address or nil pointer dereference", rt.place(site.token))
     return False
+
+
+def _take_steps(rt: Rendering, values: list[Value]) -> None:
+    rt.meter.step(len(values))
+    for value in values:
+        rt.charge(value)
 
 
 def changed_output(rt: Rendering, index: int) -> str:
@@ -176,6 +182,7 @@ def filter_block(rt: Rendering, index: int) -> str:
     for use in site.filters:
         parameter = outside(evaluate(rt, use.parameter))
         rt.meter.work(len(text(value)))
+        rt.charge(parameter)
         value = _filtered(rt, use, value, parameter, site.token)
     return text(value)
 
@@ -216,6 +223,7 @@ def lorem(rt: Rendering, index: int) -> str:
 
 def width_ratio(rt: Rendering, values: list[Value], name: str | None) -> str:
     """Return, or bind, a share of a width."""
+    _take_steps(rt, values)
     current, limit, width = map(to_float, values)
     result: Value = ""
     if limit != 0 or rt.tools.dialect is Dialect.V4:
