@@ -44,10 +44,12 @@ class Position:
     Attributes:
         line: Counted from 1.
         column: Counted from 1, in characters for metadata and in bytes for templates.
+        character: Counted from 1 in characters; 0 where it is the column.
     """
 
     line: int
     column: int
+    character: int = attrs.field(default=0, eq=False, order=False, repr=False)
 
 
 @attrs.frozen
@@ -164,8 +166,8 @@ def _excerpt(diagnostic: Diagnostic) -> list[str]:
     span, text = diagnostic.span, diagnostic.excerpt
     if span is None or text is None:
         return []
-    first = span.start.column - 1
-    last = span.end.column - 1 if span.end.line == span.start.line else len(text)
+    first = (span.start.character or span.start.column) - 1
+    last = (span.end.character or span.end.column) - 1 if span.end.line == span.start.line else len(text)
     cut = max(0, first - _EXCERPT_WIDTH // 2)
     lead = escape(text[cut:first].replace("\t", " "))
     marked = escape(text[first : min(last, cut + _EXCERPT_WIDTH)].replace("\t", " "))

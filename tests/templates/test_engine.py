@@ -137,6 +137,14 @@ def test_columns_of_the_first_line_are_those_of_the_file() -> None:
     assert found.message == "can't access a field by name on type string (variable path.x)"
 
 
+def test_the_marker_is_below_what_it_marks_whatever_comes_before() -> None:
+    for before in ("", "\u00e9\u2603", "\t", "\udcff\x07"):
+        with pytest.raises(TemplateSyntaxError) as caught:
+            Template.parse(before + "{{ path|uper }}", wrapped=True)
+        _, line, marker, _ = render(caught.value.diagnostics[0]).split("\n")
+        assert [line[at] for at, mark in enumerate(marker) if mark == "^"] == list("uper"), before
+
+
 def test_columns_count_bytes() -> None:
     found = raised("\u00e9\udcff{{ a.b }}", a="x").diagnostics[0]
     assert found.column == 7

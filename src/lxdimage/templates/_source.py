@@ -74,7 +74,8 @@ class Source:
 
     def _position(self, offset: int) -> Position:
         at = self._index.position(offset)
-        return Position(1, at.column - self.start) if at.line == 1 else at
+        before = self.start if at.line == 1 else 0
+        return Position(at.line, at.column - before, at.character - before)
 
     def line(self, number: int) -> str:
         """Return line *number*, counted from 1, of the template."""
@@ -100,9 +101,10 @@ class _Index:
         self._bytes_before = [] if self._is_ascii else [*accumulate(map(_size, stretches), initial=0)]
 
     def position(self, offset: int) -> Position:
-        """Return line and column of a character, counted from 1, the column in bytes."""
+        """Return the place of a character, the column in bytes."""
         line = bisect_right(self._line_starts, offset)
-        return Position(line, self._bytes(offset) - self._bytes(self._line_starts[line - 1]) + 1)
+        start = self._line_starts[line - 1]
+        return Position(line, self._bytes(offset) - self._bytes(start) + 1, offset - start + 1)
 
     def _bytes(self, offset: int) -> int:
         """Return how many bytes stand before a character."""
