@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from lxdimage.templates._go._elementary import exp, log
+
 __all__ = ["power"]
 
 _ALWAYS_EVEN = float(1 << 63)  # floats from here on are even integers
@@ -12,9 +14,9 @@ _EXPONENT_ENOUGH = 1 << 12  # a binary exponent beyond any float's
 
 def power(base: float, exponent: float) -> float:
     """
-    Return *base* to the power of *exponent*, with Go's result to the last bit for a whole *exponent*.
+    Return *base* to the power of *exponent*, with Go's result to the last bit.
 
-    A C library rounds better than Go does, so that its result can differ in the last bit.
+    A C library rounds better than Go does.
     """
     special = _special(base, exponent)
     return _general(base, exponent) if special is None else special
@@ -69,7 +71,7 @@ def _general(base: float, exponent: float) -> float:
     if fraction:
         if fraction > 0.5:
             fraction, whole = fraction - 1, whole + 1
-        mantissa = math.exp(fraction * math.log(base))
+        mantissa = exp(fraction * log(base))
     mantissa, scale = _times_whole_power(mantissa, base, int(whole))
     if exponent < 0:
         mantissa, scale = 1 / mantissa, -scale
