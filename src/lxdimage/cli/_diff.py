@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from lxdimage.archive import EntryType
 from lxdimage.cli._diff_text import diff_text, template_hunks
 from lxdimage.cli._options import add_limits, add_targets, file_argument, limits_of
-from lxdimage.cli._output import Meter, print_json, rule_json, wants_colour
+from lxdimage.cli._output import Meter, rule_json, wants_colour
 from lxdimage.diagnostics import render
 from lxdimage.diff import (
     ComparedImage,
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in diff.diagnostics:
         print(render(finding, colour=wants_colour(sys.stderr)), file=sys.stderr)
     if arguments.json:
-        print_json(_json(diff))
+        _print_json(diff)
     elif not arguments.quiet:
         for line in diff_text(diff, colour=wants_colour(sys.stdout)):
             print(line)
@@ -105,16 +106,20 @@ def run(arguments: argparse.Namespace) -> int:
 # ---- JSON ----------------------------------------------------------------------------------------------------------
 
 
-def _json(diff: ImageDiff) -> dict[str, object]:
-    return {
+def _print_json(diff: ImageDiff) -> None:
+    """Write the object, its members one by one at the end, since there may be millions."""
+    head = {
         "same": diff.same,
         "before": _image_json(diff.before),
         "after": _image_json(diff.after),
         "metadata": [_field_json(change) for change in diff.metadata],
         "templates": list(map(_template_json, diff.templates, template_hunks(diff.templates))),
         "disk": [_field_json(change) for change in diff.disk],
-        "members": [_member_json(change) for change in diff.members],
     }
+    print(json.dumps(head, indent=2).removesuffix("\n}"), '  "members": [', sep=",\n", end="")
+    for number, change in enumerate(diff.members):
+        print("," if number else "", f"\n    {json.dumps(_member_json(change))}", sep="", end="")
+    print("\n  ]\n}" if diff.members else "]\n}")
 
 
 def _image_json(image: ComparedImage) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import attrs
 
@@ -42,14 +43,13 @@ def diff_text(diff: ImageDiff, *, colour: bool) -> Iterator[str]:
         return
     yield bold(f"--- {_names(diff.before)}  ({_form(diff.before)})", colour=colour)
     yield bold(f"+++ {_names(diff.after)}  ({_form(diff.after)})", colour=colour)
-    sections = {
-        "metadata": (_field_row(change) for change in diff.metadata),
-        "templates": map(_template_row, diff.templates, template_hunks(diff.templates)),
-        "disk": (_field_row(change) for change in diff.disk),
-        "members": (_member_row(change) for change in diff.members),
-    }
-    for title, rows in sections.items():
-        yield from _section(title, list(rows), colour=colour)
+    templates = map(_template_text, diff.templates, template_hunks(diff.templates))
+    yield from _section(
+        "metadata", diff.metadata, _field_name, map(_field_text, diff.metadata), colour=colour
+    )
+    yield from _section("templates", diff.templates, _template_name, templates, colour=colour)
+    yield from _section("disk", diff.disk, _field_name, map(_field_text, diff.disk), colour=colour)
+    yield from _section("members", diff.members, _member_name, map(_member_text, diff.members), colour=colour)
     yield _summary(diff)
 
 
@@ -81,17 +81,27 @@ def _counts(changes: Iterable[FieldChange | TemplateChange | MemberChange]) -> s
 
 # ---- rows ----------------------------------------------------------------------------------------------------------
 
-_Row = tuple[str, str, str, Sequence[str]]
-"""Mark, name, what is to say, and lines below."""
+_Change = TypeVar("_Change", FieldChange, TemplateChange, MemberChange)
+_Text = tuple[str, Sequence[str]]
+"""What is to say of a change: on its own line, and below it."""
 
 
-def _section(title: str, rows: Sequence[_Row], *, colour: bool) -> Iterator[str]:
-    if not rows:
+def _section(
+    title: str,
+    changes: Sequence[_Change],
+    name_of: Callable[[_Change], str],
+    texts: Iterable[_Text],
+    *,
+    colour: bool,
+) -> Iterator[str]:
+    """Yield the lines of *changes*, whose *texts* are made one by one: there may be millions."""
+    if not changes:
         return
     yield title
-    width = min(_WIDEST, max(len(name) for _, name, _, _ in rows))
-    for mark, name, text, below in rows:
-        line = f"  {mark} {name:{width}}  {text}".rstrip()
+    width = min(_WIDEST, max(map(len, map(name_of, changes))))
+    for change, (text, below) in zip(changes, texts, strict=True):
+        mark = _mark(change.before, change.after)
+        line = f"  {mark} {name_of(change):{width}}  {text}".rstrip()
         yield coloured(line, _COLOURS[mark], colour=colour)
         for inner in below:
             code = _COLOURS.get(inner[:1])
@@ -103,19 +113,19 @@ def _mark(before: object, after: object) -> str:
     return "+" if before is None else "-" if after is None else "~"
 
 
-def _field_row(change: FieldChange) -> _Row:
+def _field_text(change: FieldChange) -> _Text:
     texts = [_value(change.path, value) for value in (change.before, change.after) if value is not None]
-    return _mark(change.before, change.after), _field_name(change.path), " -> ".join(texts), ()
+    return " -> ".join(texts), ()
 
 
-def _field_name(path: tuple[str, ...]) -> str:
-    match path:
+def _field_name(change: FieldChange) -> str:
+    match change.path:
         case ("templates", target, *rest):
             return f"template of {escape(target)}" + "".join(f": {escape(name)}" for name in rest)
         case ("properties", key):
             return f"property {escape(key)}"
         case _:
-            return ": ".join(map(escape, path))
+            return ": ".join(map(escape, change.path))
 
 
 def _value(path: tuple[str, ...], value: FieldValue) -> str:
@@ -139,10 +149,14 @@ def _value(path: tuple[str, ...], value: FieldValue) -> str:
 # ---- templates -----------------------------------------------------------------------------------------------------
 
 
-def _template_row(change: TemplateChange, hunks: list[str] | None) -> _Row:
+def _template_name(change: TemplateChange) -> str:
+    return escape(change.name)
+
+
+def _template_text(change: TemplateChange, hunks: list[str] | None) -> _Text:
     sizes = [str(state.size) for state in (change.before, change.after) if state]
     text = " -> ".join(sizes) + " bytes" + ("" if hunks is not None else ", not shown as text")
-    return _mark(change.before, change.after), escape(change.name), text, hunks or ()
+    return text, hunks or ()
 
 
 def template_hunks(changes: Iterable[TemplateChange]) -> Iterator[list[str] | None]:
@@ -229,17 +243,16 @@ def _common(old: list[str], new: list[str]) -> int:
 # ---- members -------------------------------------------------------------------------------------------------------
 
 
-def _member_row(change: MemberChange) -> _Row:
+def _member_name(change: MemberChange) -> str:
+    kinds = {state.type for state in (change.before, change.after) if state}
+    return escape(change.path) + ("/" if kinds == {EntryType.DIRECTORY} else "")
+
+
+def _member_text(change: MemberChange) -> _Text:
     before, after = change.before, change.after
-    name = escape(change.path)
-    if all(state is None or state.type is EntryType.DIRECTORY for state in (before, after)):
-        name += "/"
-    if before is None or after is None:
-        found = before or after
-        text = _described(found) if found else ""
-    else:
-        text = ", ".join(_differences(change.fields, before, after))
-    return _mark(before, after), name, text, ()
+    if before and after:
+        return ", ".join(_differences(change.fields, before, after)), ()
+    return ", ".join(_described(state) for state in (before, after) if state), ()
 
 
 def _described(state: MemberState) -> str:

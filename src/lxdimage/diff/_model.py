@@ -58,7 +58,8 @@ class MemberState:
         mode: Permission bits, with setuid, setgid and sticky.
         uid: Owner.
         gid: Group.
-        mtime: Time of last modification, whole seconds since 1970: SquashFS has no others.
+        mtime: Time of last modification, whole seconds since 1970: SquashFS has no others.  0 for a directory that an
+            archive leaves out.
         size: Bytes of content, holes included; 0 for all but files.
         digest: SHA-256 of the content; None for all but files, and where contents are not compared.
         target: What a symbolic link contains, or what a hard link fails to repeat.
