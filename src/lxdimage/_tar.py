@@ -14,6 +14,7 @@ from zlib import adler32
 
 __all__ = [
     "BLOCK",
+    "PADDING",
     "PAX_NULLABLE",
     "SIGNATURES",
     "ZERO_BLOCK",
@@ -46,6 +47,8 @@ __all__ = [
 
 BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
+PADDING = tuple(bytes(-size % BLOCK) for size in range(BLOCK))
+"""The zeros that fill up the last block, by the bytes in it."""
 SIGNATURES = {b"ustar\x0000": "ustar", b"ustar  \0": "gnu"}
 
 SparseMap = tuple[tuple[int, int], ...]
@@ -62,7 +65,7 @@ def padded(size: int) -> int:
 
 def padding(size: int) -> bytes:
     """Return the zeros that fill up the last block of *size* bytes."""
-    return bytes(-size % BLOCK)
+    return PADDING[size % BLOCK]
 
 
 def parse_string(field: bytes) -> bytes:

@@ -60,7 +60,7 @@ class Digest:
     SHA-256 of all chunks that pass, computed beside whatever else goes on.
 
     The first megabyte is hashed at once; from there on a thread of its own does the work, at most four chunks
-    behind.  Chunks are immutable, so none can change while it waits.
+    behind, fewer where they are large.  Chunks are immutable, so none can change while it waits.
 
     Attributes:
         size: Bytes that passed so far.
@@ -106,8 +106,13 @@ class Digest:
             for update in self._updates:
                 update(chunk)
         else:
-            self._slots.acquire()
+            for _ in range(self._weight(chunk)):
+                self._slots.acquire()
             self._queue.put(chunk)
+
+    def _weight(self, chunk: bytes) -> int:
+        """Return how many chunks of ordinary size a chunk counts as."""
+        return min(self._DEPTH, 1 + (len(chunk) >> 20))
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._work, daemon=True, name="lxdimage-digest")
@@ -126,7 +131,7 @@ class Digest:
                         update(chunk)
                 except BaseException as error:  # noqa: BLE001 - it is raised again in the other thread
                     self._error = error
-            release()
+            release(self._weight(chunk))
 
     def tap(self, chunks: Chunks) -> Chunks:
         """Yield *chunks*, every one of which belongs to the digest from the moment it is yielded."""

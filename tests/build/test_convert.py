@@ -293,6 +293,23 @@ def test_a_disk_is_a_file_or_a_member(tmp_path: Path) -> None:
     assert DISK == (tmp_path / "again.root").read_bytes()
 
 
+def test_behind_a_disk_a_root_is_just_other_files(tmp_path: Path) -> None:
+    files = [member("rootfs.img", DISK), member("rootfs/etc/f", b"x"), member("rootfs/g", b"y")]
+    convert(pack([*_IMAGE[:1], *files]), output=tmp_path / "new", layout=Layout.SPLIT)
+    assert DISK == (tmp_path / "new.root").read_bytes()
+    with tarfile.open(tmp_path / "new") as archive:
+        assert sorted(archive.getnames()) == ["metadata.yaml", "rootfs/etc/f", "rootfs/g"]
+
+
+def test_a_disk_behind_a_root_is_just_another_file(tmp_path: Path) -> None:
+    files = [member("rootfs/etc/f", b"x"), member("rootfs.img", DISK), member("rootfs/g", b"y")]
+    convert(pack([*_IMAGE[:1], *files]), output=tmp_path / "new", layout=Layout.SPLIT)
+    with tarfile.open(tmp_path / "new.root") as archive:
+        assert archive.getnames() == ["etc/f", "g"]
+    with tarfile.open(tmp_path / "new") as archive:
+        assert archive.getnames() == ["metadata.yaml", "rootfs.img"]
+
+
 # ── names ──
 
 

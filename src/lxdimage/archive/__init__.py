@@ -11,6 +11,7 @@ from lxdimage.archive._copy import dump_member
 from lxdimage.archive._entry import Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
 from lxdimage.archive._read import TarReader, read_archive
+from lxdimage.archive._runs import Renaming, RunReader
 from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
 from lxdimage.archive._write import (
     END_OF_ARCHIVE,
@@ -30,6 +31,8 @@ __all__ = [
     "Item",
     "Member",
     "PlainHeaders",
+    "Renaming",
+    "RunReader",
     "SparseContent",
     "TarMember",
     "TarReader",

@@ -31,7 +31,7 @@ from lxdimage.errors import InvalidImageError, LimitExceededError, TruncatedImag
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["TarReader", "read_archive"]
+__all__ = ["TarReader", "low_half", "plain_extension", "read_archive"]
 
 _EXTENSIONS = frozenset(b"xgLK")
 _ORDINARY = frozenset(b"012345")
@@ -55,13 +55,18 @@ class _LowHalves(dict[bytes, int]):
     """The low half of the Adler-32 that fits each checksum field; -1 for a spelling that few programs use."""
 
     def __missing__(self, field: bytes) -> int:
-        if not _CHECKSUM.fullmatch(field):
-            return -1
-        # The checksum counts its own field as eight blanks.
-        low = (int(field.rstrip(b" \0"), 8) - 8 * 0x20 + sum(field) + 1) % 65521
+        low = low_half(field)
         if len(self) < 1 << 16:
             self[field] = low
         return low
+
+
+def low_half(field: bytes) -> int:
+    """Return the low half of the Adler-32 that fits a checksum field; -1 for a spelling that few programs use."""
+    if not _CHECKSUM.fullmatch(field):
+        return -1
+    # The checksum counts its own field as eight blanks.
+    return (int(field.rstrip(b" \0"), 8) - 8 * 0x20 + sum(field) + 1) % 65521
 
 
 class TarReader:
@@ -160,7 +165,7 @@ class TarReader:
                         self._data_end = at + size
                         self._next = at + (size + 511 & -512)
                         self._name = name
-                elif flag == 0x78 and not lead and (found := _plain_extension(buffer, at, header)):
+                elif flag == 0x78 and not lead and (found := plain_extension(buffer, at, header)):
                     lead, records = found
                     self._next = at + len(lead)
                     continue
@@ -520,7 +525,7 @@ def _is_regular(header: bytes) -> bool:
     return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
 
 
-def _plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:
+def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:
     """
     Return the blocks and records of the PAX header at *at* when they change neither name nor size.
 

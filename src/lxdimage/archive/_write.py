@@ -40,7 +40,6 @@ Item: TypeAlias = "tuple[Entry | bytes, Iterable[bytes]]"
 """What `write_archive` takes: an entry, or the blocks of a member's headers as they are, and the content."""
 
 _FLUSH = 1 << 18
-_PADDING = [bytes(-size & 511) for size in range(_tar.BLOCK)]
 _MAX_ID = 0o7777777
 _MAX_SIZE = _MAX_TIME = 0o77777777777
 _NANO = 1_000_000_000
@@ -74,7 +73,7 @@ def write_archive(  # noqa: C901 - the hot loop is kept in one piece
             if content.__class__ is tuple and len(content) == 1:  # most members of most trees
                 (piece,) = content
                 size = len(piece)
-                parts += head, piece, _PADDING[size & 511]
+                parts += head, piece, _tar.PADDING[size & 511]
                 pending += len(head) + size
                 if pending >= _FLUSH:
                     yield from _flushed(parts)
@@ -100,7 +99,8 @@ def write_archive(  # noqa: C901 - the hot loop is kept in one piece
         if expected not in (size, -1):
             assert isinstance(head, Entry)
             raise wrong_size(head, expected, size)
-        append(_PADDING[size & 511])
+        if size & 511:
+            append(_tar.PADDING[size & 511])
         if pending >= _FLUSH:
             yield from _flushed(parts)
             pending = 0

@@ -8,12 +8,14 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from lxdimage._chunks import Chunks, drain
+from lxdimage._chunks import Chunks, drain, read_ahead
 from lxdimage.archive import (
     Entry,
     EntryType,
     Item,
     Member,
+    Renaming,
+    RunReader,
     SparseContent,
     TarMember,
     TarReader,
@@ -25,7 +27,8 @@ from lxdimage.archive._member import NO_RECORDS
 from lxdimage.build._facts import RootFacts, archive_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
-from lxdimage.build._parts import ImageGuard
+from lxdimage.build._reading import IMAGE_STARTS, ImageGuard
+from lxdimage.compression import Compression
 from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError
 from lxdimage.formats import SQUASHFS, FileFormat
@@ -60,6 +63,11 @@ class RootInput:
     open: Callable[[], Chunks]
     stream: BinaryIO | None
 
+    @property
+    def is_large(self) -> bool:
+        """Whether decompressing it is worth a thread."""
+        return self.size is None or self.size > 1 << 20
+
 
 class ArchiveRoot:
     """
@@ -85,25 +93,41 @@ class ArchiveRoot:
             BuildError: When a member cannot be one of an image.
             InvalidImageError: When the archive cannot be read.
         """
-        reader = self._reader()
+        reader = self._reader(ahead=True)
         shared = NO_RECORDS
-        for path, member in self._placed(reader):
-            if path is None or not isinstance(member, TarMember) or member.flag == _LISTED:
-                yield self._entry(path, member, place)
+        for path, member in self._placed(reader, self._renamed(reader, place)):
+            if path is None:
+                yield self._top(place), ()
                 continue
             if isinstance(reader, TarReader) and reader.global_records is not shared:
                 shared = reader.global_records
                 yield dump_global(shared), ()
-            yield self._blocks(path, member, place), member.stored_chunks()
+            if isinstance(member, bytes):
+                yield member, ()
+            elif isinstance(member, TarMember) and member.flag != _LISTED:
+                yield self._blocks(path, member, place), member.stored_chunks()
+            else:
+                yield self._entry(path, member, place)
+
+    def _renamed(self, reader: Iterable[Member], place: Place) -> Iterable[bytes | Member]:
+        """Return the members, most of them as blocks where nothing but names is to change."""
+        options = self._options
+        changes = (options.latest, options.owners, options.excluded, options.strip or None)
+        if not isinstance(reader, RunReader) or any(change is not None for change in changes):
+            return reader
+        return reader.runs(Renaming(b"", os.fsencode(place.prefix), apart=IMAGE_STARTS))
 
     def entries(self, place: Place) -> Iterator[tuple[Entry, Chunks]]:
         """Yield its members as entries; raises as `items` does."""
-        for path, member in self._placed(self._reader()):
-            yield self._entry(path, member, place)
+        reader = self._reader(ahead=True)
+        for path, member in self._placed(reader, reader):
+            assert not isinstance(member, bytes)
+            yield (self._top(place), iter(())) if path is None else self._entry(path, member, place)
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
-    def _reader(self) -> Iterable[Member]:
+    def _reader(self, *, ahead: bool = False) -> Iterable[Member]:
+        """Return a reader; *ahead* of what is asked for where it will be read to its end."""
         source = self._source
         if source.format == SQUASHFS:
             assert source.stream is not None
@@ -111,14 +135,22 @@ class ArchiveRoot:
         assert source.format.compression is not None
         limits = self._options.limits
         decoded = decode_named(source.format.compression, source.open(), source.name, limits)
-        return TarReader(decoded, source=source.name, limits=limits)
+        if ahead and source.format.compression is not Compression.NONE and source.is_large:
+            decoded = read_ahead(decoded, 2)
+        return RunReader(decoded, source=source.name, limits=limits)
 
-    def _placed(self, reader: Iterable[Member]) -> Iterator[tuple[bytes | None, Member]]:
-        """Yield the members that go into the image and their paths, of the top directory an empty one."""
+    def _placed(
+        self, reader: Iterable[Member], members: Iterable[bytes | Member]
+    ) -> Iterator[tuple[bytes | None, bytes | Member]]:
+        """
+        Yield the members that go into the image and their paths, of the top directory an empty one.
+
+        Where the archive lacks that, a pair without a path comes first.
+        """
         empty = True
         guard = ImageGuard(self._source.name)
-        for member in reader:
-            path = self._path(member)
+        for member in members:
+            path = b"blocks" if isinstance(member, bytes) else self._path(member)
             if path is None:
                 continue
             guard.see(path)
@@ -192,12 +224,13 @@ class ArchiveRoot:
             changes["records"] = {xattr_record(key): value for key, value in mapped.items()}
         return dump_member(member, latest=options.latest, **changes)
 
-    def _entry(self, path: bytes | None, member: Member, place: Place) -> tuple[Entry, Chunks]:
-        """Return a member as an entry; without a path the top directory that the archive lacks."""
+    def _top(self, place: Place) -> Entry:
+        """Return the top directory that the archive lacks."""
+        return Entry(path=place.top, type=EntryType.DIRECTORY, mode=0o755, mtime_ns=place.made * _NANO)
+
+    def _entry(self, path: bytes, member: Member, place: Place) -> tuple[Entry, Chunks]:
+        """Return a member as an entry."""
         options = self._options
-        if path is None:
-            made = Entry(path=place.top, type=EntryType.DIRECTORY, mode=0o755, mtime_ns=place.made * _NANO)
-            return made, iter(())
         entry = member.entry
         changes: dict[str, Any] = {"path": os.fsdecode(_named(path, place))}
         if isinstance(member, TarMember) and member.flag == _LISTED:

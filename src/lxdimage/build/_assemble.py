@@ -25,6 +25,7 @@ from lxdimage.build._parts import (
     Part,
     Root,
     RootFile,
+    RootRun,
     RootTar,
     Shared,
     control_item,
@@ -178,6 +179,8 @@ class Assembly:
                 yield root_item(part, kept)
                 continue
             match part:
+                case RootRun(blocks):
+                    yield blocks, ()
                 case Root():
                     self._skip_socket(part)
                 case Control(path, member) if late and self._head.takes(path):

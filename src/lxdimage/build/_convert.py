@@ -10,7 +10,7 @@ from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._origin import Origin, OriginFile
-from lxdimage.build._parts import Part
+from lxdimage.build._parts import ROOT, Part
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
 from lxdimage.errors import InvalidImageError
@@ -158,8 +158,11 @@ class _Plan:
     def parts(self) -> Iterator[Part]:
         """Return the source's parts, with a root that need not change as it is."""
         root = self._origin.root
-        if root is None or self.layout is Layout.UNIFIED or self._strip:
+        prefix = ROOT if self.layout is Layout.UNIFIED else b""
+        if self._strip:
             return self._origin.parts(strip=self._strip)
+        if root is None or self.layout is Layout.UNIFIED:
+            return self._origin.parts(prefix=None if self._squashfs else prefix)
         if root.format == QCOW2 or (root.format == SQUASHFS and self._squashfs and self._level is None):
             return self._origin.parts(keep=True)
         if not root.format.is_tar or self._squashfs:

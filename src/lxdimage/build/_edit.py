@@ -18,7 +18,8 @@ from lxdimage.build._assemble import Assembly, Form
 from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._origin import Origin
-from lxdimage.build._parts import Disk, Part, read_control
+from lxdimage.build._parts import ROOT, Disk, Part
+from lxdimage.build._reading import read_control
 from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
@@ -269,7 +270,7 @@ class _Editor:
             output.write_all(file.raw())
             return ImageType.VIRTUAL_MACHINE if isinstance(taken.root, Disk) else ImageType.CONTAINER
         self._note("root-restreamed", _WHY[taken is None])
-        return self._assemble(outputs, self._origin.parts(), room)
+        return self._assemble(outputs, self._origin.parts(prefix=ROOT), room)
 
     def _suffices(self, taken: TakenHead) -> bool:
         """Take in the head, and tell whether nothing that is to change may be behind the root."""

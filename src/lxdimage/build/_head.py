@@ -17,7 +17,7 @@ import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
-from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootTar, Shared, control_item
+from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootRun, RootTar, Shared, control_item
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
@@ -101,7 +101,7 @@ class Head:
 
     # ---- collecting ---------------------------------------------------------------------------------------------
 
-    def collect(self, parts: Iterator[Part]) -> Root | Disk | RootTar | RootFile | None:
+    def collect(self, parts: Iterator[Part]) -> Root | RootRun | Disk | RootTar | RootFile | None:
         """Take parts up to the first one of the root and return that; None when there is none."""
         for part in parts:
             match part:

@@ -7,21 +7,9 @@ from contextlib import closing, suppress
 
 from lxdimage._chunks import Chunks, Cursor, drain, peek, read_ahead
 from lxdimage._sources import Progress, Source, Tracker
-from lxdimage.archive import Entry, EntryType, Member, TarReader
-from lxdimage.build._parts import (
-    Disk,
-    EntryMember,
-    ImageGuard,
-    Part,
-    Root,
-    RootFile,
-    RootTar,
-    Shared,
-    read_control,
-    read_root,
-    read_unified,
-    with_shared,
-)
+from lxdimage.archive import Entry, EntryType, Member, RunReader, TarReader
+from lxdimage.build._parts import ROOT, Disk, EntryMember, Part, Root, RootFile, RootRun, RootTar, Shared
+from lxdimage.build._reading import ImageGuard, read_control, read_root, read_unified, with_runs, with_shared
 from lxdimage.compression import Compression, decode
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.fingerprint import Digest, Fingerprint
@@ -36,6 +24,7 @@ __all__ = ["Origin", "OriginFile"]
 
 _SMALL = 1 << 20
 _LOOKED_AT = 1 << 16
+_AHEAD = 2  # chunks, because there are the compressor's buffers as well
 
 
 class OriginFile:
@@ -75,7 +64,7 @@ class OriginFile:
         """Yield the decompressed bytes."""
         chunks = decode_named(self.compression, self.raw(), self.name, self._limits)
         beside = self.compression is not Compression.NONE and (self.size is None or self.size > _SMALL)
-        return read_ahead(chunks) if beside else chunks
+        return read_ahead(chunks, _AHEAD) if beside else chunks
 
     def members(self) -> Iterator[Member | Shared]:
         """
@@ -87,12 +76,33 @@ class OriginFile:
         if self.format == SQUASHFS:
             yield from self._squashfs_members()
             return
+        chunks = self._archive()
+        yield from with_shared(TarReader(chunks, source=self.name, limits=self._limits))
+        drain(chunks)
+
+    def renamed_members(self, old: bytes, new: bytes) -> Iterator[Member | Shared | RootRun]:
+        """
+        Yield the members of the archive in it for a tar in which the root's get other names, most of them as blocks.
+
+        Args:
+            old: What the names of the root's members begin with.
+            new: What they are to begin with.
+
+        Raises:
+            UnsupportedFormatError: It is a disk.
+        """
+        if self.format == SQUASHFS:
+            yield from self._squashfs_members()
+            return
+        chunks = self._archive()
+        yield from with_runs(RunReader(chunks, source=self.name, limits=self._limits), old, new)
+        drain(chunks)
+
+    def _archive(self) -> Chunks:
         if not self.format.is_tar:
             text = f"the file is a {self.format.name} disk, not an archive"
             raise UnsupportedFormatError(diagnose("not-an-archive", text, source=self.name))
-        chunks = self.decoded()
-        yield from with_shared(TarReader(chunks, source=self.name, limits=self._limits))
-        drain(chunks)
+        return self.decoded()
 
     def _squashfs_members(self) -> Iterator[Member]:
         """Read the file twice where that is possible: from one end to the other, and at any place."""
@@ -159,7 +169,9 @@ class Origin:
         """The first file's name."""
         return self.files[0].name
 
-    def parts(self, *, keep: bool = False, recompress: bool = False, strip: int = 0) -> Iterator[Part]:
+    def parts(
+        self, *, keep: bool = False, recompress: bool = False, strip: int = 0, prefix: bytes | None = None
+    ) -> Iterator[Part]:
         """
         Yield everything in the order of the files.
 
@@ -167,9 +179,13 @@ class Origin:
             keep: Leave a root that is a file of its own as it is.
             recompress: Leave such a root as it is but for its compression.
             strip: How many leading components names lose: those of such a root, or of all in a single file.
+            prefix: What the names of the root's members are to begin with in a tar; given where nothing else is to
+                change, so that most of them can be yielded as blocks.
         """
         if self.root is None:
-            yield from read_unified(self.files[0].members(), self.name, strip=strip)
+            file = self.files[0]
+            members = file.members() if prefix is None else file.renamed_members(ROOT, prefix)
+            yield from read_unified(members, self.name, strip=strip)
             return
         if not self.bare:
             yield from read_control(self.files[0].members(), self.name, strays=keep or recompress)
@@ -178,7 +194,7 @@ class Origin:
         if recompress:
             yield RootTar(self.root.decoded())
             return
-        parts = _root_parts(self.root, keep=keep, strip=strip)
+        parts = _root_parts(self.root, keep=keep, strip=strip, prefix=prefix)
         yield from _guarded(parts, self.name) if self.bare else parts
 
     def fingerprint(self) -> Fingerprint:
@@ -211,11 +227,12 @@ def _guarded(parts: Iterator[Part], name: str) -> Iterator[Part]:
         yield part
 
 
-def _root_parts(file: OriginFile, *, keep: bool, strip: int) -> Iterator[Part]:
+def _root_parts(file: OriginFile, *, keep: bool, strip: int, prefix: bytes | None) -> Iterator[Part]:
     if keep:
         kind = ImageType.VIRTUAL_MACHINE if file.format == QCOW2 else ImageType.CONTAINER
         yield RootFile(file.raw(), kind)
     elif file.format == QCOW2:
         yield from file.disk()
     else:
-        yield from read_root(file.members(), file.name, strip=strip)
+        members = file.members() if prefix is None else file.renamed_members(b"", prefix)
+        yield from read_root(members, file.name, strip=strip)

@@ -12,7 +12,8 @@ from itertools import islice
 
 from lxdimage.archive import TarReader
 from lxdimage.build._origin import OriginFile
-from lxdimage.build._parts import Control, Disk, Part, Root, read_unified
+from lxdimage.build._parts import Control, Disk, Part, Root
+from lxdimage.build._reading import read_unified
 from lxdimage.compression import Compression, decode, take_first
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from lxdimage._chunks import Chunks
+from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage.compression._detect import Compression
 from lxdimage.compression._encode_lz4 import encode_lz4
 from lxdimage.compression._encode_xz import PRESETS, encode_xz
@@ -153,7 +153,8 @@ def _encode_lzma(chunks: Chunks, level: int, _threads: int) -> Chunks:
     yield stream.flush()
 
 
-_ZSTD_JOB = 4 << 20
+_ZSTD_JOB = 2 << 20
+_ZSTD_LONG = 6  # the level from which on a job begins with a good part of the window in front of it
 
 
 def _encode_zstd(chunks: Chunks, level: int, threads: int) -> Chunks:
@@ -163,11 +164,10 @@ def _encode_zstd(chunks: Chunks, level: int, threads: int) -> Chunks:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level, threads=threads, job_size=_zstd_job(level), write_checksum=True
     )
-    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    chunker = zstandard.ZstdCompressor(compression_params=parameters).chunker(chunk_size=READ_SIZE)
     for chunk in chunks:
-        if packed := stream.compress(chunk):
-            yield packed
-    yield stream.flush()
+        yield from chunker.compress(chunk)
+    yield from chunker.finish()  # type: ignore[no-untyped-call]
 
 
 def _zstd_window(level: int) -> int:
@@ -177,8 +177,8 @@ def _zstd_window(level: int) -> int:
 
 
 def _zstd_job(level: int) -> int:
-    """Return the size of a job: half of libzstd's own at low levels, for memory, and two windows at high ones."""
-    return max(_ZSTD_JOB, 2 * _zstd_window(level))
+    """Return the size of a job: a quarter of libzstd's own at low levels, for memory, and half of it at high ones."""
+    return max(_ZSTD_JOB, _zstd_window(level) * (2 if level >= _ZSTD_LONG else 1))
 
 
 _ENCODERS: dict[Compression, _Encoder] = {

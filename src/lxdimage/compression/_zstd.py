@@ -26,7 +26,7 @@ from lxdimage.limits import Limits
 __all__ = ["decode_zstd", "frame_parts"]
 
 # The buffer sizes of libzstd (ZSTD_DStreamInSize, ZSTD_DStreamOutSize), and a larger output for large files.
-_INPUT, _OUTPUT, _PIECE, _FINE = 131_075, 1 << 17, 1 << 20, 1 << 23
+_INPUT, _OUTPUT, _PIECE, _FINE = 131_075, 1 << 17, 1 << 19, 1 << 23
 
 _MOST_WINDOW = 128 << 20
 """What ``zstd -d`` takes without being told to take more."""
