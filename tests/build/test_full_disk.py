@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def test_what_was_there_stays(
 ) -> None:
     with pytest.raises(OSError, match="No space left") as caught:
         write(tmp_path, disk / "image", **options)
+    names = [thread.name for thread in threading.enumerate() if "digest" in thread.name]
+    assert names == []
     assert caught.value.filename in {str(disk / "image"), str(disk / "image.root")}
     assert [path.name for path in disk.iterdir()] == ["image"]
     assert (disk / "image").read_bytes() == b"old"

@@ -75,8 +75,10 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         text = f"expected one file or two, or one root with metadata, found {len(files)}"
         raise InvalidImageError(diagnose("file-count", text))
     limits = limits or Limits()
-    with open_sources(files) as sources:
-        origin = Origin(sources, limits=limits, progress=progress, bare=metadata is not None)
+    with (
+        open_sources(files) as sources,
+        closing(Origin(sources, limits=limits, progress=progress, bare=metadata is not None)) as origin,
+    ):
         plan = _Plan(origin, layout, compression, rootfs_format, level=level, strip=strip_prefix)
         revision = Revision(fallback=None if metadata is None else lambda: metadata, target=target)
         targets = output_targets(output, plan.layout)

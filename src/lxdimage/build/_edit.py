@@ -102,8 +102,10 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
     )
     revision = changes.revision(_checked_names(templates or {}))
     limits = limits or Limits()
-    with open_sources(files) as sources:
-        origin = Origin(sources, limits=limits, progress=progress)
+    with (
+        open_sources(files) as sources,
+        closing(Origin(sources, limits=limits, progress=progress)) as origin,
+    ):
         layout = Layout.UNIFIED if len(files) == 1 else Layout.SPLIT
         targets = output_targets(output, layout)
         editor = _Editor(origin, revision, level=level, threads=threads, limits=limits)
@@ -316,8 +318,10 @@ class _Editor:
             outputs.files[0].write_all(whole.tap(self._encode(write_archive(self.head.items()))))
             whole.finish()  # from here on the other one feeds it
             alone = Digest(whole)
-            drain(alone.tap(root.raw()))
-            sha256 = alone.finish()
+            try:
+                drain(alone.tap(root.raw()))
+            finally:
+                sha256 = alone.finish()
         self._note("root-untouched", f"the root stays in {root.name!r}")
         files = (*outputs.written, WrittenFile(path=root.name, size=alone.size, sha256=sha256))
         return BuiltImage(

@@ -159,6 +159,10 @@ class Origin:
         tracker = Tracker(progress, sources)
         self.files = tuple(OriginFile(source, self._digest, tracker, limits) for source in sources)
 
+    def close(self) -> None:
+        """End the thread that computes the fingerprint."""
+        self._digest.stop()
+
     @property
     def root(self) -> OriginFile | None:
         """The file of the root, where that is a file of its own."""

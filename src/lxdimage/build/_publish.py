@@ -102,8 +102,10 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
         threads=threads,
     )
     targets = output_targets(output, layout)
-    with open_sources([backup]) as sources:
-        origin = Origin(sources, limits=limits, progress=progress)
+    with (
+        open_sources([backup]) as sources,
+        closing(Origin(sources, limits=limits, progress=progress)) as origin,
+    ):
         reader = _BackupReader(origin.files[0], snapshot, target)
         parts = reader.open()
         published = _Published(
