@@ -140,7 +140,7 @@ class _Comparison:
         self._before = before
         self._after = after
         self._paths = sorted(before.members.keys() | after.members.keys())
-        self._fields = [field for field in _VALUES if field not in ignored]
+        self._fields = [(field, value) for field, value in _VALUES.items() if field not in ignored]
         self._links = _Links(before, after), _Links(after, before)
         self._implied = _Implied(before), _Implied(after)
 
@@ -214,13 +214,12 @@ class _Comparison:
     ) -> tuple[MemberField, ...]:
         if old.type is not new.type:
             return (MemberField.TYPE,)
+        differing = [field for field, value in self._fields if value(old) != value(new)]
+        if not differing:
+            return ()
         without = {*without, *_MEANINGLESS.get(old.type, ())}
         return tuple(
-            field
-            for field in self._fields
-            if _VALUES[field](old) != _VALUES[field](new)
-            and field not in without
-            and (path != DISK or field in _OF_DISKS)
+            field for field in differing if field not in without and (path != DISK or field in _OF_DISKS)
         )
 
 
