@@ -289,6 +289,26 @@ def test_what_the_thread_cannot_write_is_an_error_of_the_writer(tmp_path: Path, 
     assert _names(tmp_path) == ["image"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_disk_begins_while_a_large_file_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """So that there is less to wait for at the end; a file system that cannot do it does no harm."""
+    asked: list[tuple[int, int]] = []
+
+    def advise(_: int, start: int, size: int, __: int) -> None:
+        asked.append((start, size))
+        if fails:
+            raise OSError(errno.EINVAL, "no")
+
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    with open_outputs(tmp_path / "image") as outputs:
+        for _ in range(40):
+            outputs.files[0].write(bytes(1 << 20))
+    assert asked == [(0, 16 << 20), (16 << 20, 16 << 20)]
+    assert (tmp_path / "image").stat().st_size == 40 << 20
+
+
 def test_only_unlocked_leftovers_of_the_same_target_are_removed(tmp_path: Path) -> None:
     stale = tmp_path / ".image.0123456789abcdef.part"
     kept = [tmp_path / ".image.part", tmp_path / ".other.0123456789abcdef.part", tmp_path / "image.part"]

@@ -23,7 +23,7 @@ __all__ = ["OutputArgument", "Sink", "open_sink"]
 OutputArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 """Where public functions write: a path, which appears when all is well, or a binary stream."""
 
-_BUFFER = 1 << 18
+_BUFFER = 1 << 16  # less than the chunks that come, which then are written without a copy
 
 
 class Sink(Protocol):
@@ -40,6 +40,9 @@ class Sink(Protocol):
     @property
     def lasting(self) -> bool:
         """Whether what was written can be read again and changed."""
+
+    def hurry(self, start: int, end: int) -> None:
+        """Begin to bring the bytes from *start* to *end* to the disk, and do not wait."""
 
     def stage(self) -> None:
         """Bring everything to the disk; nothing is visible yet."""
@@ -60,6 +63,9 @@ class _Stream:
         self.path = path
         self.stream = stream
         self._owned = owned
+
+    def hurry(self, start: int, end: int) -> None:
+        """Do nothing: whoever has the stream decides."""
 
     def stage(self) -> None:
         self.stream.flush()
@@ -127,6 +133,11 @@ class _NewFile:
                 self._hidden = hidden
                 return descriptor
             os.close(descriptor)
+
+    def hurry(self, start: int, end: int) -> None:
+        # Of pages that are not on the disk yet this starts the writing, and nothing else.
+        with suppress(OSError, AttributeError):
+            os.posix_fadvise(self.stream.fileno(), start, end - start, os.POSIX_FADV_DONTNEED)
 
     def stage(self) -> None:
         self.stream.flush()

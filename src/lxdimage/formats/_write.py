@@ -83,6 +83,7 @@ class OutputFile:
         self.path = sink.path
         self.place = place
         self.edited = False
+        self._written = self._hurried = 0
         self._sink = sink
         self._order = order
         # A stream of the caller's is written in the caller's thread, and may block there.
@@ -113,6 +114,10 @@ class OutputFile:
     def _append(self, chunk: bytes) -> None:
         if self.edited:  # it is there already, and only its digest is computed
             return
+        if self._written - self._hurried >= _HURRY:
+            self._sink.hurry(self._hurried, self._written)
+            self._hurried = self._written
+        self._written += len(chunk)
         write = self._sink.stream.write
         # A raw stream may take less than it is given.
         while (taken := write(chunk)) is not None and taken < len(chunk):
@@ -202,6 +207,7 @@ def _reread(stream: BinaryIO) -> Chunks:
         yield chunk
 
 
+_HURRY = 16 << 20  # bytes that the disk may be behind
 _WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
