@@ -21,7 +21,7 @@ ROOT = Path(lxdimage.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("diagnostics", "limits", "rules"),
-    ("errors", "targets", "_chunks", "_sources"),
+    ("errors", "targets", "_chunks", "_findings", "_sources"),
     ("fingerprint", "compression", "_tar"),
     ("archive", "metadata"),
     ("formats", "_tree", "templates", "simplestreams"),
@@ -40,8 +40,8 @@ LATE: dict[str, frozenset[str]] = {
     "isal": frozenset({"compression", "formats"}),
     # Parts of the package that most images do not need, and that take as long to load as all the rest.
     "lxdimage.templates": frozenset({"checks"}),
-    "lxdimage.formats._squashfs": frozenset({"image"}),
-    "lxdimage.formats._qcow2": frozenset({"image"}),
+    "lxdimage.formats._squashfs": frozenset({"image", "build"}),
+    "lxdimage.formats._qcow2": frozenset({"image", "build"}),
 }
 # Where a function may import anything: the front door loads names on demand, a verb loads its code when it is used.
 LATE_ANYTHING = frozenset({"__init__", "cli"})

@@ -28,12 +28,11 @@ from lxdimage.build._facts import RootFacts, archive_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
 from lxdimage.build._reading import IMAGE_STARTS, ImageGuard
-from lxdimage.compression import Compression
+from lxdimage.build._squashfs import read_squashfs_root
+from lxdimage.compression import Compression, decode_named
 from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError
 from lxdimage.formats import SQUASHFS, FileFormat
-from lxdimage.formats._squashfs import read_squashfs
-from lxdimage.image._stream import decode_named
 from lxdimage.rules import diagnose
 
 __all__ = ["ArchiveRoot", "RootInput"]
@@ -131,7 +130,7 @@ class ArchiveRoot:
         source = self._source
         if source.format == SQUASHFS:
             assert source.stream is not None
-            return read_squashfs(source.stream, limits=self._options.limits, source=source.name)
+            return read_squashfs_root(source.stream, limits=self._options.limits, source=source.name)
         assert source.format.compression is not None
         limits = self._options.limits
         decoded = decode_named(source.format.compression, source.open(), source.name, limits)

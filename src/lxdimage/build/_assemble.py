@@ -34,11 +34,11 @@ from lxdimage.build._parts import (
     no_root,
     root_item,
 )
+from lxdimage.build._squashfs import write_squashfs_root
 from lxdimage.compression import Compression, encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats import ImageType, Layout
-from lxdimage.formats._squashfs import Compressor, write_squashfs
 from lxdimage.formats._write import OutputFile, OutputFiles
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
@@ -244,12 +244,11 @@ class Assembly:
 
     def _squashfs(self, file: OutputFile, members: Iterator[tuple[Entry, Chunks]]) -> None:
         form = self._form
-        compressor = _COMPRESSORS.get(form.compression, Compressor.ZSTD)
-        with file.random_access() as stream:
-            made = write_squashfs(
-                members, stream, compressor=compressor, level=form.level, threads=form.threads
+        self.notes.extend(
+            write_squashfs_root(
+                file, members, compression=form.compression, level=form.level, threads=form.threads
             )
-        self.notes.extend(made.diagnostics)
+        )
 
     def _entries(self, parts: Iterator[Part]) -> Iterator[tuple[Entry, Chunks]]:
         for part in parts:
@@ -261,10 +260,3 @@ class Assembly:
                     self._head.add(part)
                 case _:
                     pass
-
-
-_COMPRESSORS = {
-    Compression.GZIP: Compressor.GZIP,
-    Compression.XZ: Compressor.XZ,
-    Compression.ZSTD: Compressor.ZSTD,
-}

@@ -16,6 +16,7 @@ from pathlib import Path
 import attrs
 
 from lxdimage._chunks import Chunks
+from lxdimage._findings import Findings
 from lxdimage._sources import FileArgument, Progress
 from lxdimage.archive import Entry, Item, write_archive
 from lxdimage.build._archive_root import ArchiveRoot
@@ -26,15 +27,14 @@ from lxdimage.build._owners import OwnerMap
 from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
 from lxdimage.build._rules import RuleEdit
 from lxdimage.build._settle import MetadataArgument, Wishes, settle_metadata
+from lxdimage.build._squashfs import write_squashfs_root
 from lxdimage.build._targets import OutputTarget, output_targets
 from lxdimage.build._templates import TemplatesArgument, check_templates, control_items, read_templates
-from lxdimage.checks._findings import Findings
 from lxdimage.compression import Compression, encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats import ImageType, Layout
 from lxdimage.formats._sinks import OutputArgument
-from lxdimage.formats._squashfs import Compressor, write_squashfs
 from lxdimage.formats._write import OutputFile, OutputFiles, open_outputs
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
@@ -254,25 +254,9 @@ class _Form:
         self, file: OutputFile, members: Iterable[tuple[Entry, Iterable[bytes]]], made: int
     ) -> Sequence[Diagnostic]:
         """Write *members* as a SquashFS, and return what it cannot hold."""
-        compressor = _COMPRESSORS.get(self.compression, Compressor.ZSTD)
-        with file.random_access() as stream:
-            written = write_squashfs(
-                ((entry, iter(content)) for entry, content in members),
-                stream,
-                compressor=compressor,
-                level=self.level,
-                mtime=min(made, _LARGEST_TIME),
-                threads=self.threads,
-            )
-        return written.diagnostics
-
-
-_COMPRESSORS = {
-    Compression.GZIP: Compressor.GZIP,
-    Compression.XZ: Compressor.XZ,
-    Compression.ZSTD: Compressor.ZSTD,
-}
-_LARGEST_TIME = (1 << 32) - 1
+        return write_squashfs_root(
+            file, members, compression=self.compression, level=self.level, threads=self.threads, made=made
+        )
 
 
 @attrs.frozen(kw_only=True)

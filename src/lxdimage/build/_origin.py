@@ -10,13 +10,12 @@ from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import Entry, EntryType, Member, RunReader, TarReader
 from lxdimage.build._parts import ROOT, Disk, EntryMember, Part, Root, RootFile, RootRun, RootTar, Shared
 from lxdimage.build._reading import ImageGuard, read_control, read_root, read_unified, with_runs, with_shared
-from lxdimage.compression import Compression, decode
+from lxdimage.build._squashfs import read_squashfs_root
+from lxdimage.compression import Compression, decode, decode_named
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, control_path, identify
 from lxdimage.formats._seekable import spool
-from lxdimage.formats._squashfs import read_squashfs
-from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
@@ -109,10 +108,10 @@ class OriginFile:
         if self._source.seekable and self._start == 0:
             drain(self.raw())
             self._source.stream.seek(0)
-            yield from read_squashfs(self._source.stream, limits=self._limits, source=self.name)
+            yield from read_squashfs_root(self._source.stream, limits=self._limits, source=self.name)
         else:
             with closing(spool(self.raw())) as stream:
-                yield from read_squashfs(stream, limits=self._limits, source=self.name)
+                yield from read_squashfs_root(stream, limits=self._limits, source=self.name)
 
     def disk(self) -> Iterator[Part]:
         """Yield the file as the disk that it is."""

@@ -23,8 +23,6 @@ from lxdimage.compression import Compression
 from lxdimage.diagnostics import Stage
 from lxdimage.errors import BuildError, UnsupportedFormatError
 from lxdimage.formats import HEAD_SIZE, QCOW2, FileFormat, identify
-from lxdimage.formats._qcow2 import HEAD_SIZE as DISK_HEAD_SIZE
-from lxdimage.formats._qcow2 import check_qcow2_header
 from lxdimage.formats._seekable import spool
 from lxdimage.rules import diagnose
 
@@ -32,7 +30,7 @@ __all__ = ["DirectoryRoot", "DiskRoot", "Root", "open_root"]
 
 _NANO = 1_000_000_000
 _T = TypeVar("_T")
-_HEAD = max(HEAD_SIZE, DISK_HEAD_SIZE)
+_HEAD = 1 << 16  # of a disk; all that its header may say
 
 
 @attrs.frozen
@@ -177,6 +175,8 @@ def _opener(source: Source, start: int, chunks: Chunks, progress: Progress | Non
 
 def _disk(source: RootInput, head: bytes, options: RootOptions) -> DiskRoot:
     """Return a disk that ``qemu-img`` will convert when an instance is made."""
+    from lxdimage.formats._qcow2 import check_qcow2_header
+
     assert source.size is not None
     findings = check_qcow2_header(head, source.size, source.name)
     refusals = [finding for finding in findings if finding.stage is Stage.CREATE]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from lxdimage.checks._control import ControlCheck, Judged
-from lxdimage.checks._findings import Findings
 from lxdimage.checks._import import ImportCheck, restaged
 from lxdimage.checks._templates import TemplatesCheck
 from lxdimage.checks._unpack import UnpackCheck
 
-__all__ = ["ControlCheck", "Findings", "ImportCheck", "Judged", "TemplatesCheck", "UnpackCheck", "restaged"]
+__all__ = ["ControlCheck", "ImportCheck", "Judged", "TemplatesCheck", "UnpackCheck", "restaged"]

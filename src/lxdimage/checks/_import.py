@@ -12,8 +12,8 @@ from datetime import datetime
 
 import attrs
 
+from lxdimage._findings import Findings
 from lxdimage.archive import EntryType, Member
-from lxdimage.checks._findings import Findings
 from lxdimage.diagnostics import Diagnostic, Severity, Stage
 from lxdimage.formats import DISK_NAMES, ROOT_PREFIXES, ImageType, Layout
 from lxdimage.metadata import CheckedMetadata, check_documents

@@ -10,9 +10,9 @@ from itertools import chain, islice
 
 import attrs
 
+from lxdimage._findings import Findings
 from lxdimage.archive import Entry, EntryType
 from lxdimage.checks._control import Judged, described
-from lxdimage.checks._findings import Findings
 from lxdimage.diagnostics import Diagnostic, Span, Stage, escape
 from lxdimage.formats import Layout, control_path
 from lxdimage.limits import Limits

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 
+from lxdimage._findings import Findings
 from lxdimage._tar import HeaderError, parse_number
 from lxdimage.archive import EntryType, TarMember
-from lxdimage.checks._findings import Findings
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
 from lxdimage.rules import diagnose

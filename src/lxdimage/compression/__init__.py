@@ -7,9 +7,9 @@ stage closes its source.
 
 from __future__ import annotations
 
-from lxdimage.compression._decode import decode
+from lxdimage.compression._decode import decode, decode_named
 from lxdimage.compression._detect import HEAD_SIZE, Compression, detect
 from lxdimage.compression._encode import encode
 from lxdimage.compression._first import First, take_first
 
-__all__ = ["HEAD_SIZE", "Compression", "First", "decode", "detect", "encode", "take_first"]
+__all__ = ["HEAD_SIZE", "Compression", "First", "decode", "decode_named", "detect", "encode", "take_first"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import attrs
+
 from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._bzip2 import decode_bzip2
 from lxdimage.compression._bzip2_blocks import MEMORY, decode_blocks
@@ -16,9 +18,10 @@ from lxdimage.compression._lzma import decode_lzma
 from lxdimage.compression._xz import decode_xz
 from lxdimage.compression._zstd import decode_zstd
 from lxdimage.diagnostics import Diagnostic
+from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_named"]
 
 _PIECE = 1 << 20
 _RATIO_COUNTS_FROM = 256 << 20
@@ -106,3 +109,17 @@ def _bounded(content: Chunks, cursor: Cursor, limits: Limits) -> Chunks:
             )
             raise over_limit(message, cursor.offset)
         yield piece
+
+
+def decode_named(
+    compression: Compression, chunks: Chunks, name: str, limits: Limits, threads: int | None = None
+) -> Chunks:
+    """
+    Decode *chunks*, and give what is raised the *name* of the file.
+
+    Raises as `decode` does.
+    """
+    try:
+        yield from decode(compression, chunks, limits=limits, threads=threads)
+    except InvalidImageError as error:
+        raise type(error)(*(attrs.evolve(found, source=name) for found in error.diagnostics)) from error

@@ -96,9 +96,9 @@ def _encode_none(chunks: Chunks, _level: int, _threads: int) -> Chunks:
     return filter(None, chunks)
 
 
-# Blocks as pigz cuts them: large enough that a thread is worth it, small enough that the reader of the output of
-# the first one need not wait.
-_GZIP_BLOCK, _GZIP_WINDOW = 1 << 17, 1 << 15
+# Blocks large enough that taking in the window again costs next to nothing, small enough that the reader of
+# the output of the first one need not wait.
+_GZIP_BLOCK, _GZIP_WINDOW = 1 << 19, 1 << 15
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _GZIP_LAST = b"\x03\x00"
 

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from lxdimage._chunks import Chunks, drain, peek, read_ahead
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import Member, TarReader
-from lxdimage.compression import Compression
+from lxdimage.compression import Compression, decode_named
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, identify
 from lxdimage.image._disks import header_facts
 from lxdimage.image._members import ImageMember, disk_members, placed, tar_compression
 from lxdimage.image._model import FileFacts
-from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 

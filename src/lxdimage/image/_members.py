@@ -12,10 +12,9 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
 from lxdimage.archive import Entry, EntryType, Member, TarReader
-from lxdimage.compression import Compression
+from lxdimage.compression import Compression, decode_named
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, identify
-from lxdimage.image._stream import decode_named
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from lxdimage._chunks import Chunks, drain, peek
+from lxdimage._findings import Findings
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import EntryType, Member, TarMember, TarReader
-from lxdimage.checks import ControlCheck, Findings, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
+from lxdimage.checks import ControlCheck, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import (
     InvalidImageError,

@@ -16,7 +16,7 @@ import attrs
 from lxdimage._chunks import Chunks, drain, peek, read_ahead
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import TarReader
-from lxdimage.compression import Compression, decode
+from lxdimage.compression import Compression, decode_named
 from lxdimage.errors import InvalidImageError
 from lxdimage.fingerprint import Digest
 from lxdimage.formats import HEAD_SIZE, FileFormat, identify
@@ -24,7 +24,7 @@ from lxdimage.image._disks import header_facts
 from lxdimage.image._model import FileFacts
 from lxdimage.limits import Limits
 
-__all__ = ["FileStream", "decode_named"]
+__all__ = ["FileStream"]
 
 _SMALL = 1 << 20
 _START = 1 << 16  # holds the header of every disk
@@ -38,16 +38,6 @@ def _growing(source: Source) -> Chunks:
     while chunk := source.stream.read(size):
         yield chunk
         size = min(2 * size, 1 << 20)
-
-
-def decode_named(
-    compression: Compression, chunks: Chunks, name: str, limits: Limits, threads: int | None = None
-) -> Chunks:
-    """Decode *chunks*, and give what is raised the name of the file."""
-    try:
-        yield from decode(compression, chunks, limits=limits, threads=threads)
-    except InvalidImageError as error:
-        raise type(error)(*(attrs.evolve(found, source=name) for found in error.diagnostics)) from error
 
 
 class FileStream:
