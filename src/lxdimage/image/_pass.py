@@ -13,14 +13,7 @@ from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import EntryType, Member, TarMember, TarReader
 from lxdimage.checks import ControlCheck, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
-from lxdimage.errors import (
-    InvalidImageError,
-    InvalidMetadataError,
-    LimitExceededError,
-    LXDImageError,
-    TruncatedImageError,
-    UnsupportedFormatError,
-)
+from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats import (
     DISK_NAMES,
@@ -36,6 +29,7 @@ from lxdimage.formats import (
     identify,
 )
 from lxdimage.image._model import FileFacts, Image, Scan
+from lxdimage.image._refusals import empty, error_of, unsupported
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
@@ -151,12 +145,12 @@ class Pass:
     def _undetected(self, stream: FileStream, target: Target) -> Diagnostic | None:
         """Return why *target* cannot tell what the first file is, if so."""
         if not stream.head:
-            return _empty(stream)
+            return empty(stream)
         if self._layout is Layout.UNIFIED and begins_with_json(stream.head):
             return diagnose("json-upload", "the file begins with a JSON object", source=stream.name)
         found = identify(stream.head, target)
         if found is None:
-            return _unsupported(stream, target)
+            return unsupported(stream, target)
         if found.compression is None:
             return diagnose("not-an-archive", f"the file is a {found.name} disk", source=stream.name)
         return None
@@ -210,14 +204,21 @@ class Pass:
 
     def _squashfs_archive(self, stream: FileStream) -> FileFacts:
         """Judge a SquashFS with metadata.yaml: at import the daemons read it through ``sqfs2tar``."""
-        from lxdimage.formats._squashfs import check_superblock, open_squashfs
+        from lxdimage.formats._squashfs import (
+            check_superblock,
+            members_at_creation,
+            members_at_import,
+            open_squashfs,
+        )
 
         with stream.seekable() as (file, facts):
             size = file.seek(0, os.SEEK_END)
             try:
                 with open_squashfs(file, limits=self._limits, source=stream.name) as squashfs:
-                    for member in squashfs.members():
+                    for member in members_at_import(squashfs):
                         self._squashfs_member(member)
+                    for _ in members_at_creation(squashfs) if self._complete else ():
+                        pass
                     self._report(squashfs.findings)
             except InvalidImageError as error:
                 self._damaged(error)
@@ -234,6 +235,7 @@ class Pass:
                 importing.see(member, name, text)
             if text is not None:
                 self._expect(text)
+            drain(member.chunks())  # what cannot be read ends the tar, and what comes behind it is never seen
         if name.startswith(ROOT_PREFIXES):
             self._control.has_root = True
             self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)
@@ -352,7 +354,7 @@ class Pass:
         """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
         found = identify(stream.head, judge.target)
         if found is None:
-            finding = _unsupported(stream, judge.target) if stream.head else _empty(stream)
+            finding = unsupported(stream, judge.target) if stream.head else empty(stream)
             judge.findings.append(restaged(finding, Stage.IMPORT))
             return
         judge.type = ImageType.VIRTUAL_MACHINE if found == QCOW2 else ImageType.CONTAINER
@@ -393,18 +395,17 @@ class Pass:
         return facts
 
     def _squashfs_content(self, file: BinaryIO, name: str) -> None:
-        from lxdimage.formats._squashfs import Order, open_squashfs
+        from lxdimage.formats._squashfs import members_at_creation, open_squashfs
 
         self._control.root_count = 0
         try:
             with open_squashfs(file, limits=self._limits, source=name) as squashfs:
-                for member in squashfs.members(Order.DATA):
+                for member in members_at_creation(squashfs):
                     self._members += 1
                     self._control.root_count += member.name not in {b"./", b"."}
                     if member.name in self._templates.wanted:
                         self._templates.see_target(member.name, member.entry)
                     self._fidelity(member)
-                    drain(member.chunks())
                 self._report(squashfs.findings)
         except InvalidImageError as error:
             self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in error.diagnostics)
@@ -467,34 +468,6 @@ def _as_stored(metadata: Metadata, target: Target) -> Metadata:
     return metadata.evolve(properties={key: value.split("\0", 1)[0] for key, value in properties.items()})
 
 
-_ERRORS = {
-    "unsupported-compression": UnsupportedFormatError,
-    "not-an-archive": UnsupportedFormatError,
-    "truncated-archive": TruncatedImageError,
-    "truncated-header": TruncatedImageError,
-}
-
-
-def error_of(refusals: Sequence[Diagnostic]) -> LXDImageError:
-    """Return the exception that says why a target refuses an image."""
-    first = refusals[0]
-    if first.source.endswith(":metadata.yaml"):
-        return InvalidMetadataError(*refusals)
-    return _ERRORS.get(first.code, InvalidImageError)(*refusals)
-
-
 def read_head(chunks: Chunks, size: int) -> bytes:
     """Return at most *size* bytes from the beginning of *chunks*."""
     return peek(chunks, size)[0]
-
-
-def _empty(stream: FileStream) -> Diagnostic:
-    return diagnose("empty-file", "the file has 0 bytes", source=stream.name)
-
-
-def _unsupported(stream: FileStream, target: Target) -> Diagnostic:
-    if stream.format is not None:
-        text = f"{target.traits.title} does not know {stream.format.name} files"
-    else:
-        text = f"no known format begins with {stream.head[:8]!r}"
-    return diagnose("unsupported-compression", text, source=stream.name)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from lxdimage.formats._seekable import spool
-from lxdimage.formats._squashfs._check import check_squashfs
+from lxdimage.formats._squashfs._check import (
+    check_squashfs,
+    members_at_creation,
+    members_at_import,
+)
 from lxdimage.formats._squashfs._members import SquashfsMember
 from lxdimage.formats._squashfs._reader import Order, Squashfs, open_squashfs, read_squashfs
 from lxdimage.formats._squashfs._superblock import (
@@ -25,6 +29,8 @@ __all__ = [
     "WrittenSquashfs",
     "check_squashfs",
     "check_superblock",
+    "members_at_creation",
+    "members_at_import",
     "open_squashfs",
     "read_squashfs",
     "read_superblock",

@@ -1,18 +1,26 @@
-"""What is wrong with a SquashFS, all its tables and names read."""
+"""
+What is wrong with a SquashFS, read in the order in which the daemons' programs read it (image format, section 2.5).
+
+``sqfs2tar`` reads the whole tree before it writes the first member, so that a directory that is damaged anywhere
+refuses the import.  ``unsquashfs`` reads all contents when an instance is created.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import attrs
 
+from lxdimage._chunks import drain
 from lxdimage.diagnostics import Diagnostic, Severity, Stage
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._squashfs._reader import open_squashfs
+from lxdimage.formats._squashfs._members import SquashfsMember
+from lxdimage.formats._squashfs._reader import Order, Squashfs, open_squashfs
 from lxdimage.formats._squashfs._superblock import SUPERBLOCK_SIZE, check_superblock
 from lxdimage.limits import Limits
 
-__all__ = ["check_squashfs"]
+__all__ = ["check_squashfs", "members_at_creation", "members_at_import"]
 
 
 def check_squashfs(
@@ -44,3 +52,28 @@ def check_squashfs(
     except InvalidImageError as error:
         findings.extend(attrs.evolve(found, stage=stage) for found in error.diagnostics)
     return tuple(findings)
+
+
+def members_at_import(squashfs: Squashfs) -> Iterator[SquashfsMember]:
+    """
+    Yield the members in the order of the directories, once all directories were read.
+
+    Raises:
+        InvalidImageError: A directory or an inode is damaged; before the first member comes.
+    """
+    for _ in squashfs.members():
+        pass
+    yield from squashfs.members()
+
+
+def members_at_creation(squashfs: Squashfs) -> Iterator[SquashfsMember]:
+    """
+    Yield the members in the order of their contents, and read those to their end.
+
+    Raises:
+        InvalidImageError: An inode, or a block of a file, is damaged.
+    """
+    for member in squashfs.members(Order.DATA):
+        yield member
+        _ = member.entry
+        drain(member.chunks())
