@@ -402,6 +402,8 @@ def test_what_was_written_is_no_difference(capsys: pytest.CaptureFixture[str]) -
     name = image()
     printed(capsys, name, "-o", "golden")
     assert printed(capsys, name, "--diff", "golden") == ""
+    Path("golden/etc/kept").write_bytes(b"what a rule leaves alone")
+    assert printed(capsys, name, "--diff", "golden") == ""
 
 
 def test_targets_may_be_deeper_than_python_recurses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,14 +88,14 @@ def _write(root: Path, file: RenderedFile, made: list[Path]) -> None:
 
 def compare(files: Sequence[RenderedFile], root: Path) -> Iterator[str]:
     """
-    Yield how *files* differ from those below *root*, as a unified diff.
+    Yield how *files* differ from those below *root*, as a unified diff; one that is kept may be there or not.
 
     Raises:
         NotADirectoryError: There is no such directory.
     """
     if not root.is_dir():
         raise NotADirectoryError(20, "no such directory", str(root))
-    expected = set(_files_below(root))
+    expected = set(_files_below(root)) - {file.path for file in files if file.action is Action.KEEP}
     rendered = {file.path: file.content for file in files if file.action is not Action.KEEP}
     for path in sorted(expected | rendered.keys()):
         before = (root / path).read_bytes() if path in expected else None
