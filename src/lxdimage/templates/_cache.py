@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Cache(Generic[T]):
-    """A few values by key, the least recently used given up first; threads may share it."""
+    """A few values by key, never None, the least recently used given up first; threads may share it."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Hashable, T] = OrderedDict()
