@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,17 +269,20 @@ def test_what_the_thread_cannot_write_is_an_error_of_the_writer(tmp_path: Path, 
     target = tmp_path / "image"
     target.write_bytes(b"old")
 
-    def fail(_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     def fill() -> None:
         with open_outputs(target) as outputs:
             (file,) = outputs.files
-            file.write(bytes(2 << 20))
+            stream, write = io.BytesIO(), io.BytesIO.write
+
+            def fill_up(data: Any) -> int:
+                if stream.tell() >= 2 << 20:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return write(stream, data)
+
+            stream.write = fill_up  # type: ignore[method-assign]
             outputs.files[0]._sink.stream.close()
-            stream = io.BytesIO()
-            stream.write = fail  # type: ignore[method-assign]
             outputs.files[0]._sink.stream = stream  # type: ignore[misc]
+            file.write(bytes(2 << 20))
             for _ in range(1 if late else 100):
                 file.write(b"some bytes")
 
