@@ -74,6 +74,7 @@ def parse_string(field: bytes) -> bytes:
 
 
 _OCTAL = re.compile(rb"[0-7]+")
+OCTAL_DIGITS = b"01234567"
 
 
 def parse_number(field: bytes, name: str = "number") -> int:

@@ -281,3 +281,17 @@ def test_reading_is_the_same_for_random_pieces() -> None:
         pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
         found = [item.entry.path.rstrip("/") for item in TarReader(iter(pieces))]
         assert [fact[0] for fact in expected] == found
+
+
+@pytest.mark.parametrize("digits", [b"00000000009", b"00000000800", b"8" * 11])
+@pytest.mark.parametrize("flag", [tarfile.REGTYPE, tarfile.XHDTYPE])
+@pytest.mark.parametrize("size", [1, 512, 1 << 20])
+def test_digits_that_are_not_octal_are_no_size(digits: bytes, flag: bytes, size: int) -> None:
+    """GNU tar and Go refuse such a header."""
+    odd = bytearray(member("odd", type=flag)[0].tobuf())
+    odd[124:135] = digits
+    data = member("first")[0].tobuf() + sealed(bytes(odd)) + bytes(2048)
+    with pytest.raises(
+        LXDImageError, match=f"size is .*{digits.decode()}.*, expected octal digits, at byte 512"
+    ):
+        list(read_archive(split(data, size)))

@@ -8,6 +8,7 @@ import tarfile
 import pytest
 
 from lxdimage import Stage, Target, scan_image
+from lxdimage._tar import sealed
 from lxdimage.archive import TarReader
 from lxdimage.checks import UnpackCheck
 from making import METADATA, member, pack
@@ -127,3 +128,14 @@ def test_beyond_the_names_that_are_remembered_no_link_is_called_dangling(
     assert ["dangling-hard-link"] == codes(members)
     monkeypatch.setattr("lxdimage.checks._unpack._REMEMBERED", 10)
     assert [] == codes(members)
+
+
+def test_a_time_that_is_not_octal_is_reported_beside_files_that_are_in_order() -> None:
+    odd = bytearray(member("rootfs/g")[0].tobuf())
+    odd[136:147] = b"00000000009"
+    data = b"".join(member(name)[0].tobuf() for name in ("rootfs/e", "rootfs/f")) + sealed(bytes(odd))
+    check = UnpackCheck("image.tar")
+    for found in TarReader(iter([data + bytes(1024)])):
+        check.see(found)
+    (finding,) = check.findings(unpacks_dev=True)
+    assert ("bad-header", 1024) == (finding.code, finding.offset)

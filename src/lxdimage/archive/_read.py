@@ -9,7 +9,6 @@ skipped by arithmetic unless the consumer asks for it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NoReturn
@@ -17,7 +16,8 @@ from zlib import adler32
 
 from lxdimage import _tar
 from lxdimage._chunks import Chunks
-from lxdimage._tar import BLOCK, ZERO_BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage._tar import BLOCK, OCTAL_DIGITS, ZERO_BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage.archive._headers import LowHalves, is_regular, name_in, numbers_of, plain_extension
 from lxdimage.archive._member import (
     CHECKED_RECORDS,
     DATALESS,
@@ -31,42 +31,13 @@ from lxdimage.errors import InvalidImageError, LimitExceededError, TruncatedImag
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["TarReader", "low_half", "plain_extension", "read_archive"]
+__all__ = ["TarReader", "read_archive"]
 
 _EXTENSIONS = frozenset(b"xgLK")
 _ORDINARY = frozenset(b"012345")
 _PIECE = 1 << 20
 _GO_EXTENSION = 1 << 20  # what Go reads of one extension header
-# What Go parses of every header, whether or not anybody asks.
-_NUMBERS = (
-    ("mode", 100, 108), ("uid", 108, 116), ("gid", 116, 124), ("size", 124, 136), ("mtime", 136, 148),
-    ("devmajor", 329, 337), ("devminor", 337, 345),
-)  # fmt: skip
-# Records that make more of a header than a name and a size.
-_SPECIAL_RECORDS = frozenset({b"path", b"size"})
 _SPARSE = b"GNU.sparse."
-
-
-def _is_special(records: Mapping[bytes, bytes]) -> bool:
-    return not _SPECIAL_RECORDS.isdisjoint(records) or any(key.startswith(_SPARSE) for key in records)
-
-
-class _LowHalves(dict[bytes, int]):
-    """The low half of the Adler-32 that fits each checksum field; -1 for a spelling that few programs use."""
-
-    def __missing__(self, field: bytes) -> int:
-        low = low_half(field)
-        if len(self) < 1 << 16:
-            self[field] = low
-        return low
-
-
-def low_half(field: bytes) -> int:
-    """Return the low half of the Adler-32 that fits a checksum field; -1 for a spelling that few programs use."""
-    if not _CHECKSUM.fullmatch(field):
-        return -1
-    # The checksum counts its own field as eight blanks.
-    return (int(field.rstrip(b" \0"), 8) - 8 * 0x20 + sum(field) + 1) % 65521
 
 
 class TarReader:
@@ -98,7 +69,7 @@ class TarReader:
         )
         self._chunks = chunks
         self._limits = limits or Limits()
-        self._sums = _LowHalves()
+        self._sums = LowHalves()
         # Positions count from the start of the buffer and may lie beyond its end while content is skipped.
         self._buffer = b""
         self._base = 0  # stream offset of the buffer
@@ -144,14 +115,14 @@ class TarReader:
             if (
                 sums[header[148:156]] == adler32(header) & 0xFFFF
                 and not header[345]
-                and (not self.strict or _is_regular(header))
+                and (not self.strict or is_regular(header))
             ):
                 flag = header[156]
                 if flag in _ORDINARY:
                     digits = header[124:135]
                     if flag != 0x30:
                         size = 0
-                    elif digits.isdigit():
+                    elif not digits.strip(OCTAL_DIGITS):
                         size = int(digits, 8)
                     else:
                         size = -1
@@ -265,7 +236,7 @@ class TarReader:
                 before.clear()
                 if self.strict:
                     # Go hands it out as an entry of that name, and the daemons compare names alone.
-                    name = records.get(b"path") or _name_in(header)
+                    name = records.get(b"path") or name_in(header)
                     self._at = self._data_end = self._next
                     return TarMember(name, header[156], 0, offset, header, self)
             else:
@@ -302,9 +273,7 @@ class TarReader:
     def _checked_size(self, header: bytes) -> int:
         """Return the size in *header*, read as Go reads it with all other numbers, or as GNU tar does."""
         if self.strict:
-            numbers = {
-                name: parse_number(header[start:end], name) for name, start, end in _numbers_of(header)
-            }
+            numbers = {name: parse_number(header[start:end], name) for name, start, end in numbers_of(header)}
             return numbers["size"]
         return 0 if header[156] in DATALESS else _tar.parse_size_leniently(header[124:136])
 
@@ -342,7 +311,7 @@ class TarReader:
         return records
 
     def _member(self, header: bytes, size: int, lead: bytes, offset: int) -> TarMember:
-        name = _name_in(header)
+        name = name_in(header)
         long_name = b""
         records: Mapping[bytes, bytes] = NO_RECORDS
         for flag, payload in extensions(lead):
@@ -496,83 +465,6 @@ _ERRORS = {
     "truncated-header": TruncatedImageError,
     "member-limit": LimitExceededError,
 }
-
-
-# A checksum as nearly every program writes it.
-_CHECKSUM = re.compile(rb"[0-7]{6}(?:\0 |[0-7]\0| \0)")
-
-# Records of times as GNU tar and Go write them: ten digits, perhaps a fraction, and the length that this makes.
-_TIMES = re.compile(
-    rb"(?:20 [acm]time=[0-9]{10}\n"
-    + b"".join(b"|%d [acm]time=[0-9]{10}\\.[0-9]{%d}\n" % (21 + digits, digits) for digits in range(1, 10))
-    + rb")+"
-)
-
-# Numbers as nearly every program writes them: what this matches, Go and GNU tar read alike.
-_REGULAR = re.compile(
-    rb"([0-7]{6}([0-7]\0| \0)){3}([0-7]{11}[\0 ]){2}([0-7]{6}\0 |[0-7]{7}\0)[0-7]"
-    rb".{172}(([0-7]{6}([0-7]\0| \0)){2}|\0{16})",
-    re.DOTALL,
-)
-
-
-def _is_regular(header: bytes) -> bool:
-    """Tell whether all that Go checks of a header holds, given the low half of its Adler-32 fits the checksum."""
-    if not _REGULAR.match(header, 100):
-        return False
-    # Two halves, because only a sum below 65521 is exact.
-    total = (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - 2
-    return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
-
-
-def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:
-    """
-    Return the blocks and records of the PAX header at *at* when they change neither name nor size.
-
-    Records that hold nothing but times in the usual form are left to whoever asks for them.
-    """
-    digits = header[124:135]
-    if not digits.isdigit():
-        return None
-    size = int(digits, 8)
-    end = at + BLOCK + _tar.padded(size)
-    if not 0 < size <= _PIECE or end > len(buffer):
-        return None
-    if _TIMES.fullmatch(buffer, at + BLOCK, at + BLOCK + size):
-        return header + buffer[at + BLOCK : end], None
-    try:
-        records = dict(_tar.parse_pax(buffer[at + BLOCK : at + BLOCK + size]))
-    except HeaderError:
-        return None
-    return None if _is_special(records) else (header + buffer[at + BLOCK : end], records)
-
-
-def _numbers_of(header: bytes) -> tuple[tuple[str, int, int], ...]:
-    """Return the number fields that Go parses: v7 headers have no devices."""
-    return _NUMBERS if header[257:263] == b"ustar\0" or header[257:265] == b"ustar  \0" else _NUMBERS[:5]
-
-
-def _name_in(header: bytes) -> bytes:
-    """Return the name in the header itself, with the prefix where the format has one."""
-    name = parse_string(header[:100])
-    prefix = b""
-    if header[257:263] == b"ustar\0":
-        star = header[508:512] == b"tar\0"
-        prefix = parse_string(header[345 : 476 if star else 500])
-    elif header[257:265] == b"ustar  \0" and header[345]:
-        prefix = _misplaced_prefix(header)
-    return prefix + b"/" + name if prefix else name
-
-
-def _misplaced_prefix(header: bytes) -> bytes:
-    """Return the prefix that old Go programs put where GNU keeps the access time: Go still honours it."""
-    try:
-        parse_number(header[345:357])
-        parse_number(header[357:369])
-    except HeaderError:
-        prefix = parse_string(header[345:500])
-        return prefix if prefix.isascii() else b""
-    return b""
 
 
 def read_archive(chunks: Chunks, *, source: str = "", limits: Limits | None = None) -> Iterator[TarMember]:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from zlib import adler32
 
 from lxdimage._tar import BLOCK, PADDING
+from lxdimage.archive._headers import low_half, plain_extension
 from lxdimage.archive._member import TarMember
-from lxdimage.archive._read import TarReader, low_half, plain_extension
+from lxdimage.archive._read import TarReader
 
 __all__ = ["Renaming", "RunReader"]
 

@@ -11,7 +11,7 @@ import os
 import re
 
 from lxdimage._findings import Findings
-from lxdimage._tar import HeaderError, parse_number
+from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number
 from lxdimage.archive import EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
@@ -71,7 +71,7 @@ class UnpackCheck:
             and name[cut] != 0x2E
             and member.header[100:124] in self._owners
             and member.plain
-            and member.header[136:147].isdigit()
+            and not member.header[136:147].strip(OCTAL_DIGITS)
         ):
             number = hash(parent + name[cut:])
             if number not in self._directories and member.sparse is None:
@@ -87,7 +87,7 @@ class UnpackCheck:
             return
         path = control_path(name)
         owner = member.header[100:124]
-        if owner not in self._owners or not member.plain or not member.header[136:147].isdigit():
+        if owner not in self._owners or not member.plain or member.header[136:147].strip(OCTAL_DIGITS):
             self._check_numbers(member, owner)
         if len(path) > _NAME_MAX and not self._fits(member, path):
             return
