@@ -59,15 +59,20 @@ class Digest:
     """
     SHA-256 of all chunks that pass, computed beside whatever else goes on.
 
-    The first megabyte is hashed at once; from there on a thread of its own does the work, at most four chunks
-    behind, fewer where they are large.  Chunks are immutable, so none can change while it waits.
+    The first megabyte is hashed at once.  From there on a thread of its own does the work, a megabyte and more at
+    a time: it needs the interpreter between two calls, and may wait for it longer than it takes to hash a few
+    kilobytes.  Chunks are immutable, so none can change while it waits.
 
     Attributes:
         size: Bytes that passed so far.
     """
 
-    _DEPTH = 4
     _THREAD_FROM = 1 << 20
+    _UNIT = 1 << 20  # bytes of one order to the thread, at least
+    _MOST, _LEAST = (
+        3 << 20,
+        1 << 20,
+    )  # bytes it may have before it; with more, they are let shrink to the second
 
     def __init__(self, *also: Digest, write: Callable[[bytes], object] | None = None) -> None:
         """
@@ -84,8 +89,11 @@ class Digest:
             self._updates.append(write)
         self._error: BaseException | None = None
         self._also = also
-        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._slots = threading.Semaphore(self._DEPTH)
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._waiting = 0
+        self._orders: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._done: SimpleQueue[int] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def update(self, chunk: bytes) -> None:
@@ -100,38 +108,45 @@ class Digest:
         self.size += len(chunk)
         for digest in self._also:
             digest.size += len(chunk)
-        if self._thread is None and self.size > self._THREAD_FROM:
-            self._start()
-        if self._thread is None:
+        if self._thread is None and (self.size <= self._THREAD_FROM or not self._start()):
             for update in self._updates:
                 update(chunk)
-        else:
-            for _ in range(self._weight(chunk)):
-                self._slots.acquire()
-            self._queue.put(chunk)
+            return
+        self._held.append(chunk)
+        self._held_size += len(chunk)
+        if self._held_size >= self._UNIT:
+            self._order()
 
-    def _weight(self, chunk: bytes) -> int:
-        """Return how many chunks of ordinary size a chunk counts as."""
-        return min(self._DEPTH, 1 + (len(chunk) >> 20))
-
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Tell whether the system gave a thread."""
         thread = threading.Thread(target=self._work, daemon=True, name="lxdimage-digest")
         try:
             thread.start()
-        except RuntimeError:  # the system gives no more threads
-            return
+        except RuntimeError:
+            return False
         self._thread = thread
+        return True
+
+    def _order(self) -> None:
+        """Hand over what is held, once the thread has not too much before it."""
+        if self._waiting + self._held_size > self._MOST:
+            while self._waiting > self._LEAST:
+                self._waiting -= self._done.get()
+        self._orders.put(self._held)
+        self._waiting += self._held_size
+        self._held, self._held_size = [], 0
 
     def _work(self) -> None:
-        get, release, updates = self._queue.get, self._slots.release, self._updates
-        while (chunk := get()) is not None:
+        while chunks := self._orders.get():
             if self._error is None:
                 try:
-                    for update in updates:
-                        update(chunk)
+                    for chunk in chunks:
+                        for update in self._updates:
+                            update(chunk)
                 except BaseException as error:  # noqa: BLE001 - it is raised again in the other thread
                     self._error = error
-            release(self._weight(chunk))
+            self._done.put(sum(map(len, chunks)))
+            chunks.clear()
 
     def tap(self, chunks: Chunks) -> Chunks:
         """Yield *chunks*, every one of which belongs to the digest from the moment it is yielded."""
@@ -155,7 +170,9 @@ class Digest:
     def stop(self) -> None:
         """End the thread, once it has taken what passed."""
         if self._thread is not None:
-            self._queue.put(None)
+            if self._held:
+                self._order()
+            self._orders.put(None)
             self._thread.join()
             self._thread = None
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lxdimage import LimitExceededError, Limits, LXDImageError, TruncatedImageError
 from lxdimage._tar import sealed
-from lxdimage.archive import EntryType, TarReader, read_archive
+from lxdimage.archive import Batch, EntryType, TarMember, TarReader, read_archive
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 LONG = "d" * 90 + "/" + "n" * 95
@@ -94,6 +94,26 @@ def test_every_member_is_what_tarfile_says_however_the_stream_is_cut(
 ) -> None:
     data = pack(MEMBERS, tar_format)
     assert facts_by_tarfile(data) == facts(data, size, strict=strict)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 1000, 3000, 1 << 20])
+@pytest.mark.parametrize("tar_format", FORMATS.values(), ids=FORMATS.keys())
+def test_files_that_come_together_are_those_that_come_one_by_one(
+    tar_format: int, size: int, *, strict: bool
+) -> None:
+    data = pack([*(member(f"a/{number}", bytes(number * 300)) for number in range(9)), *MEMBERS], tar_format)
+    together: list[TarMember] = []
+    for found in TarReader(split(data, size), strict=strict).batches(b"a/"):
+        files = [found[place] for place in range(len(found))] if isinstance(found, Batch) else [found]
+        assert isinstance(found, TarMember) or all(file.name.startswith(b"a/") for file in files)
+        together += files
+    alone = list(TarReader(split(data, size), strict=strict))
+    assert [_described(file) for file in alone] == [_described(file) for file in together]
+
+
+def _described(file: TarMember) -> tuple[object, ...]:
+    return file.name, file.offset, file.size, file.header, file.lead, file.plain, file.entry
 
 
 @pytest.mark.parametrize("size", [1, 512, 700, 1 << 20])
@@ -235,6 +255,7 @@ def test_more_members_than_the_limit_are_an_error() -> None:
     data = pack([member(f"f{number}") for number in range(11)])
     with pytest.raises(LimitExceededError):
         list(TarReader(iter([data]), limits=Limits(members=10)))
+    assert 11 == len(list(TarReader(iter([data]), limits=Limits(members=11))))
 
 
 def test_a_size_that_no_archive_has_is_truncation_and_takes_no_memory() -> None:

@@ -7,9 +7,9 @@ import tarfile
 
 import pytest
 
-from lxdimage import Stage, Target, scan_image
+from lxdimage import Diagnostic, Stage, Target, scan_image
 from lxdimage._tar import sealed
-from lxdimage.archive import TarReader
+from lxdimage.archive import Batch, TarReader
 from lxdimage.checks import UnpackCheck
 from making import METADATA, member, pack
 
@@ -87,12 +87,30 @@ BAD = {
 }  # fmt: skip
 
 
+def found_in(data: bytes, *, together: bool) -> UnpackCheck:
+    """Return what was shown the members of *data*, ordinary files one by one or together."""
+    check = UnpackCheck("image.tar")
+    reader = TarReader(iter([data]))
+    for found in reader.batches() if together else reader:
+        if isinstance(found, Batch):
+            check.see_files(found)
+        else:
+            check.see(found)
+    return check
+
+
+def findings_in(data: bytes, *, unpacks_dev: bool = True) -> tuple[Diagnostic, ...]:
+    """Return the findings in *data*: the same ones whichever way its files come."""
+    alone, together = (
+        found_in(data, together=way).findings(unpacks_dev=unpacks_dev) for way in (False, True)
+    )
+    assert alone == together
+    return together
+
+
 def codes(members: list[tuple[tarfile.TarInfo, bytes]], *, unpacks_dev: bool = True) -> list[str]:
     """Return the codes that creating an instance from *members* ends in."""
-    check = UnpackCheck("image")
-    for found in TarReader(iter([pack(members)])):
-        check.see(found)
-    findings = check.findings(unpacks_dev=unpacks_dev)
+    findings = findings_in(pack(members), unpacks_dev=unpacks_dev)
     assert all(finding.stage is Stage.CREATE for finding in findings)
     return [finding.code for finding in findings]
 
@@ -134,8 +152,26 @@ def test_a_time_that_is_not_octal_is_reported_beside_files_that_are_in_order() -
     odd = bytearray(member("rootfs/g")[0].tobuf())
     odd[136:147] = b"00000000009"
     data = b"".join(member(name)[0].tobuf() for name in ("rootfs/e", "rootfs/f")) + sealed(bytes(odd))
-    check = UnpackCheck("image.tar")
-    for found in TarReader(iter([data + bytes(1024)])):
-        check.see(found)
-    (finding,) = check.findings(unpacks_dev=True)
+    (finding,) = findings_in(data + bytes(1024))
     assert ("bad-header", 1024) == (finding.code, finding.offset)
+
+
+@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("prefix", ["rootfs/", "./rootfs/", "rootfs//"])
+def test_what_comes_behind_ordinary_files_of_the_same_directory_is_reported(what: str, prefix: str) -> None:
+    code, members = BAD[what]
+    assert [code] == codes([*(member(f"{prefix}{name}") for name in "xyz"), *members])
+
+
+def test_a_file_in_the_place_of_a_directory_is_not_noticed_beyond_the_names_that_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lxdimage.checks._unpack._REMEMBERED", 0)
+    members = [
+        *(member(f"rootfs/a/{number}") for number in range(3)),
+        member("rootfs/b/c"),
+        member("rootfs/a"),
+    ]
+    assert [] == codes(members)
+    monkeypatch.undo()
+    assert ["member-over-directory"] == codes(members)

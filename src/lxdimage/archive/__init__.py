@@ -10,7 +10,7 @@ from __future__ import annotations
 from lxdimage.archive._copy import dump_member
 from lxdimage.archive._entry import Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
-from lxdimage.archive._read import TarReader, read_archive
+from lxdimage.archive._read import Batch, TarReader, read_archive
 from lxdimage.archive._runs import Renaming, RunReader
 from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
 from lxdimage.archive._write import (
@@ -26,6 +26,7 @@ from lxdimage.archive._write import (
 __all__ = [
     "END_OF_ARCHIVE",
     "SPARSE_FROM",
+    "Batch",
     "Entry",
     "EntryType",
     "Item",

@@ -13,7 +13,7 @@ from zlib import adler32
 from lxdimage import _tar
 from lxdimage._tar import BLOCK, OCTAL_DIGITS, HeaderError, parse_number, parse_string
 
-__all__ = ["LowHalves", "is_regular", "low_half", "name_in", "numbers_of", "plain_extension"]
+__all__ = ["LowHalves", "is_regular", "low_half", "name_in", "numbers_of", "plain_extension", "times_end"]
 
 _PIECE = 1 << 20
 # What Go parses of every header, whether or not anybody asks.
@@ -74,12 +74,24 @@ def is_regular(header: bytes) -> bool:
     return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
 
 
+def times_end(buffer: bytes, at: int, header: bytes) -> int:
+    """Return where the PAX header at *at* ends when it holds nothing but times in the usual form; 0 otherwise."""
+    digits, begin = header[124:135], at + BLOCK
+    if digits.strip(OCTAL_DIGITS):
+        return 0
+    size = int(digits, 8)
+    end = begin + (size + 511 & -512)
+    return end if end <= len(buffer) and _TIMES.fullmatch(buffer, begin, begin + size) else 0
+
+
 def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:
     """
     Return the blocks and records of the PAX header at *at* when they change neither name nor size.
 
     Records that hold nothing but times in the usual form are left to whoever asks for them.
     """
+    if end := times_end(buffer, at, header):
+        return header + buffer[at + BLOCK : end], None
     digits = header[124:135]
     if digits.strip(OCTAL_DIGITS):
         return None
@@ -87,8 +99,6 @@ def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[
     end = at + BLOCK + _tar.padded(size)
     if not 0 < size <= _PIECE or end > len(buffer):
         return None
-    if _TIMES.fullmatch(buffer, at + BLOCK, at + BLOCK + size):
-        return header + buffer[at + BLOCK : end], None
     try:
         records = dict(_tar.parse_pax(buffer[at + BLOCK : at + BLOCK + size]))
     except HeaderError:

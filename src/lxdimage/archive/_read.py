@@ -1,10 +1,10 @@
 """
 Reading a tar stream: one pass, constant memory, a member's details parsed only when asked for.
 
-The strategy: the loop of `TarReader.__iter__` looks at each 512-byte header where it lies in the current chunk.
-An ordinary header (valid checksum, no prefix, at most a PAX header that changes neither name nor size) costs one
-Adler-32, a few slices and one small object; everything else goes through `TarReader._special`.  Content is
-skipped by arithmetic unless the consumer asks for it.
+The strategy: `TarReader.batches` looks at each 512-byte header where it lies in the current chunk.  An ordinary file
+(valid checksum, no prefix, at most a PAX header with nothing but times) costs one Adler-32, a few slices and a tuple;
+an ordinary member of another type, or with other records that change neither name nor size, one small object;
+everything else goes through `TarReader._special`.  Content is skipped by arithmetic unless the consumer asks for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from zlib import adler32
 from lxdimage import _tar
 from lxdimage._chunks import Chunks
 from lxdimage._tar import BLOCK, OCTAL_DIGITS, ZERO_BLOCK, HeaderError, SparseMap, parse_number, parse_string
-from lxdimage.archive._headers import LowHalves, is_regular, name_in, numbers_of, plain_extension
+from lxdimage.archive._headers import (
+    LowHalves,
+    is_regular,
+    name_in,
+    numbers_of,
+    plain_extension,
+    times_end,
+)
 from lxdimage.archive._member import (
     CHECKED_RECORDS,
     DATALESS,
@@ -38,6 +45,39 @@ _ORDINARY = frozenset(b"012345")
 _PIECE = 1 << 20
 _GO_EXTENSION = 1 << 20  # what Go reads of one extension header
 _SPARSE = b"GNU.sparse."
+
+
+class Batch:
+    """
+    Ordinary files that follow one another in a tar: their names, and what else their headers say when asked.
+
+    Attributes:
+        buffer: The bytes that all their headers lie in.
+        files: Of each the name, and the places in the buffer of its content and of its first block.
+    """
+
+    __slots__ = ("_base", "_reader", "buffer", "files")
+
+    def __init__(
+        self, buffer: bytes, base: int, files: list[tuple[bytes, int, int]], reader: TarReader
+    ) -> None:
+        self.buffer = buffer
+        self.files = files
+        self._base = base
+        self._reader = reader
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: int) -> TarMember:
+        """Return one of them as a member."""
+        name, begin, first = self.files[place]
+        at = begin - BLOCK
+        header = self.buffer[at:begin]
+        member = TarMember(name, header[156], int(header[124:135], 8), self._base + at, header, self._reader)
+        if first < at:
+            member.extend(self.buffer[first:at], None)
+        return member
 
 
 class TarReader:
@@ -90,66 +130,123 @@ class TarReader:
             self._shared = MappingProxyType(dict(self._globals))
         return self._shared
 
-    # ---- the loop that costs -----------------------------------------------------------------------------
+    # ---- the members ---------------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[TarMember]:  # noqa: C901 - the hot loop is kept in one piece
+    def __iter__(self) -> Iterator[TarMember]:
         """
         Yield the members.
 
         Raises:
             InvalidImageError: When a header cannot be read; a subclass says when the archive is cut or a limit is met.
         """
-        sums, limit = self._sums, self._limits.members
+        for found in self.batches():
+            if isinstance(found, TarMember):
+                yield found
+            else:
+                yield from self._one_by_one(found)
+
+    def batches(self, prefixes: bytes | tuple[bytes, ...] = b"") -> Iterator[TarMember | Batch]:
+        """
+        Yield the members; ordinary files that follow one another come together, and their content is not to be had.
+
+        Args:
+            prefixes: What the name of such a file begins with, by one of them.
+
+        Raises:
+            InvalidImageError: As from iterating over the members.
+        """
+        while True:
+            batch = self._batch(prefixes)
+            if batch is not None:
+                yield batch
+            member = self._single()
+            if member is None:
+                return
+            yield self._counted(member)
+
+    def _batch(self, prefixes: bytes | tuple[bytes, ...]) -> Batch | None:
+        """Return the ordinary files whose headers come next in the buffer: the loop that costs."""
+        buffer, at, sums, strict = self._buffer, self._next, self._sums, self.strict
+        lead, last, room = at, len(buffer) - BLOCK, self._limits.members - self.count
+        files: list[tuple[bytes, int, int]] = []
+        size = 0
+        while at <= last:
+            header = buffer[at : at + BLOCK]
+            if sums[header[148:156]] != adler32(header) & 0xFFFF or header[345]:
+                break
+            if strict and not is_regular(header):
+                break
+            if header[156] == 0x30:
+                digits = header[124:135]
+                if not (digits.isdigit() and header.startswith(prefixes) and len(files) < room):
+                    break
+                try:
+                    size = int(digits, 8)
+                except ValueError:
+                    break
+                at += BLOCK
+                files.append((header[:100] if header[99] else header[: header.index(0)], at, lead))
+                at = lead = at + (size + 511 & -512)
+            elif header[156] == 0x78 and at == lead and (end := times_end(buffer, at, header)):
+                at = end
+            else:
+                break
+        if not files:
+            return None
+        self.count += len(files)
+        self._name, self._at, _ = files[-1]
+        self._data_end = self._at + size
+        self._next = lead
+        return Batch(buffer, self._base, files, self)
+
+    def _one_by_one(self, batch: Batch) -> Iterator[TarMember]:
+        """Yield the members of *batch*, each with its content."""
+        for place, (name, begin, _) in enumerate(batch.files):
+            member = batch[place]
+            self._name, self._at, self._data_end = name, begin, begin + member.size
+            self._next = begin + (member.size + 511 & -512)
+            yield member
+
+    def _single(self) -> TarMember | None:
+        """Return the next member, None at the end of the archive."""
         lead: bytes = b""
         records: Mapping[bytes, bytes] | None = NO_RECORDS
-        while True:
-            buffer, at = self._buffer, self._next
-            header = buffer[at : at + BLOCK]
-            if len(header) < BLOCK:
-                header = self._next_block()
-                if len(header) < BLOCK:
-                    self._finish(header)
-                    return
-                buffer, at = self._buffer, self._next - BLOCK
-            member = None
+        while len(header := self._next_block()) == BLOCK:
             if (
-                sums[header[148:156]] == adler32(header) & 0xFFFF
+                self._sums[header[148:156]] == adler32(header) & 0xFFFF
                 and not header[345]
                 and (not self.strict or is_regular(header))
             ):
-                flag = header[156]
-                if flag in _ORDINARY:
-                    digits = header[124:135]
-                    if flag != 0x30:
-                        size = 0
-                    elif not digits.strip(OCTAL_DIGITS):
-                        size = int(digits, 8)
-                    else:
-                        size = -1
-                    if size >= 0:
-                        name = header[:100] if header[99] else header[: header.index(0)]
-                        member = TarMember(name, flag, size, self._base + at, header, self)
-                        if lead:
-                            member.extend(lead, records)
-                            lead, records = b"", NO_RECORDS
-                        self._at = at = at + BLOCK
-                        self._data_end = at + size
-                        self._next = at + (size + 511 & -512)
-                        self._name = name
-                elif flag == 0x78 and not lead and (found := plain_extension(buffer, at, header)):
+                if header[156] in _ORDINARY and (size := _ordinary_size(header)) >= 0:
+                    return self._ordinary(header, size, lead, records)
+                at = self._next - BLOCK
+                if header[156] == 0x78 and not lead and (found := plain_extension(self._buffer, at, header)):
                     lead, records = found
                     self._next = at + len(lead)
                     continue
-            if member is None:
-                self._next = at + BLOCK
-                member = self._special(header, lead)
-                lead, records = b"", NO_RECORDS
-                if member is None:
-                    return
-            self.count += 1
-            if self.count > limit:
-                self.fail("member-limit", f"the archive has more than {limit} members", member.offset)
-            yield member
+            return self._special(header, lead)
+        self._finish(header)
+        return None
+
+    def _ordinary(
+        self, header: bytes, size: int, lead: bytes, records: Mapping[bytes, bytes] | None
+    ) -> TarMember:
+        """Return the member behind whose *header* the reader stands."""
+        at = self._at = self._next
+        self._data_end = at + size
+        self._next = at + (size + 511 & -512)
+        self._name = name = parse_string(header[:100])
+        member = TarMember(name, header[156], size, self._base + at - BLOCK, header, self)
+        if lead:
+            member.extend(lead, records)
+        return member
+
+    def _counted(self, member: TarMember) -> TarMember:
+        self.count += 1
+        if self.count > self._limits.members:
+            text = f"the archive has more than {self._limits.members} members"
+            self.fail("member-limit", text, member.offset)
+        return member
 
     # ---- blocks --------------------------------------------------------------------------------------------
 
@@ -465,6 +562,14 @@ _ERRORS = {
     "truncated-header": TruncatedImageError,
     "member-limit": LimitExceededError,
 }
+
+
+def _ordinary_size(header: bytes) -> int:
+    """Return the bytes behind the header of an ordinary member, -1 where the field is an unusual one."""
+    digits = header[124:135]
+    if header[156] != 0x30:
+        return 0
+    return -1 if digits.strip(OCTAL_DIGITS) else int(digits, 8)
 
 
 def read_archive(chunks: Chunks, *, source: str = "", limits: Limits | None = None) -> Iterator[TarMember]:

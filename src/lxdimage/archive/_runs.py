@@ -156,13 +156,6 @@ class RunReader(TarReader):
         self._next = at + len(blocks)
         return blocks
 
-    def _counted(self, member: TarMember) -> TarMember:
-        self.count += 1
-        if self.count > self._limits.members:
-            text = f"the archive has more than {self._limits.members} members"
-            self.fail("member-limit", text, member.offset)
-        return member
-
 
 def _fills(header: re.Match[bytes]) -> bool:
     """Tell whether nothing but zeros follows the name in its field, and the name ends within."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from lxdimage._findings import Findings
 from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number
-from lxdimage.archive import EntryType, TarMember
+from lxdimage.archive import Batch, EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
 from lxdimage.rules import diagnose
@@ -30,6 +31,7 @@ _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _REGULAR = frozenset(b"\x0007")
 _TIMES = (b"atime", b"ctime", b"mtime")
 _SECONDS = re.compile(rb"-?([0-9]{1,18}(?![0-9]))")
+_NO_FILE = frozenset(b"/.")  # what a name ends in that may be more, or less, than that of a file
 _DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
 
 
@@ -51,36 +53,39 @@ class UnpackCheck:
         self._directories: set[int] = set()  # those with content
         self._empty: set[int] = set()  # those without, so far
         self._owners: set[bytes] = set()
-        self._parents: dict[bytes, bytes] = {}  # directories found to be such, by the spelling of the archive
+        # Directories found to be such, by the spelling of the archive; empty where that is how tar spells them.
+        self._parents: dict[bytes, bytes] = {}
+        self._above: set[int] = set()  # these, and all that they lie in
 
     def findings(self, *, unpacks_dev: bool) -> tuple[Diagnostic, ...]:
         """Return what was found, for a daemon that unpacks or excludes what lies below dev."""
         found = self._findings.all()
         return (*found, *self._in_dev.all()) if unpacks_dev else found
 
+    def see_files(self, batch: Batch) -> None:
+        """Take ordinary files that follow one another."""
+        buffer, files, add = batch.buffer, self._files, self._files.add
+        parents, owners, directories, above = self._parents, self._owners, self._directories, self._above
+        roomy = len(files) + len(batch) <= _REMEMBERED
+        # Nearly every one lies in a directory and has an owner that were seen: nothing else can be wrong.
+        for place, (name, begin, _) in enumerate(batch.files):
+            cut = name.rfind(b"/") + 1
+            parent = parents.get(name[:cut])
+            if (
+                parent is not None
+                and name[-1] not in _NO_FILE
+                and buffer[begin - 412 : begin - 388] in owners
+                and not buffer[begin - 376 : begin - 365].strip(OCTAL_DIGITS)
+                and (number := hash(parent + name[cut:] if parent else name)) not in directories
+                and number not in above
+            ):
+                if roomy or len(files) < _REMEMBERED:
+                    add(number)
+            else:
+                self.see(batch[place])
+
     def see(self, member: TarMember) -> None:
         """Take the next member."""
-        name = member.name
-        cut = name.rfind(b"/") + 1
-        parent = self._parents.get(name[:cut])
-        # Nearly every member is a file in a directory and with an owner that were seen: nothing else can be wrong.
-        if (
-            member.flag == 0x30
-            and parent is not None
-            and 0 < len(name) - cut <= _NAME_MAX
-            and name[cut] != 0x2E
-            and member.header[100:124] in self._owners
-            and member.plain
-            and not member.header[136:147].strip(OCTAL_DIGITS)
-        ):
-            number = hash(parent + name[cut:])
-            if number not in self._directories and member.sparse is None:
-                if len(self._files) < _REMEMBERED:
-                    self._files.add(number)
-                return
-        self._see_closely(member)
-
-    def _see_closely(self, member: TarMember) -> None:
         name = member.name
         if b".." in name and b".." in name.split(b"/"):
             self._refuse("dotdot-member", member, "contains '..'")
@@ -99,12 +104,14 @@ class UnpackCheck:
         name = member.name.rstrip(b"/")
         spelling = name[: name.rfind(b"/") + 1]
         parent = path[: path.rfind(b"/") + 1]
-        if self._parents.get(spelling) == parent or not self._check_parents(member, parent):
+        known = self._parents.get(spelling)
+        if (known is not None and (known or spelling) == parent) or not self._check_parents(member, parent):
             return
         if parent and len(path) <= _PATH_MAX - _NAME_MAX:
             if len(self._parents) >= _PARENTS:
-                self._parents.clear()
-            self._parents[spelling] = parent
+                self._forget_parents()
+            self._parents[spelling] = b"" if spelling == parent else parent
+            self._above.update(map(hash, _ancestors(parent)))
 
     def _place(self, member: TarMember, path: bytes) -> None:
         """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
@@ -136,8 +143,12 @@ class UnpackCheck:
             self._refuse("member-over-directory", member, f"{text} in the place of the directory itself")
         elif hash(path) in self._directories:
             self._refuse("member-over-directory", member, f"{text}, and a directory with content before")
-        if hash(path) in self._directories or self._forgetful:
-            self._parents.clear()  # what lies below is to be looked at anew
+        if hash(path) in self._above:
+            self._forget_parents()  # what lies below is to be looked at anew
+
+    def _forget_parents(self) -> None:
+        self._parents.clear()
+        self._above.clear()
 
     def _see_directory(self, member: TarMember, path: bytes) -> None:
         if member.flag in _REGULAR and member.stored:
@@ -232,9 +243,7 @@ class UnpackCheck:
         Returns:
             Whether the directories above it are such.
         """
-        end = parent.find(b"/")
-        while end > 0:
-            ancestor = parent[:end]
+        for ancestor in _ancestors(parent):
             if hash(ancestor) in self._files:
                 text = f"lies below {os.fsdecode(ancestor)!r}, which is no directory"
             elif ancestor in self._links and not self._leads_to_directory(ancestor):
@@ -242,7 +251,6 @@ class UnpackCheck:
             else:
                 if len(self._directories) < _REMEMBERED:
                     self._directories.add(hash(ancestor))
-                end = parent.find(b"/", end + 1)
                 continue
             self._refuse("member-inside-file", member, text)
             return False
@@ -279,6 +287,14 @@ class UnpackCheck:
         if hash(target) not in self._files and target not in self._links and not self._forgetful:
             text = f"is a hard link to {os.fsdecode(target)!r}, which is no file before it"
             self._refuse("dangling-hard-link", member, text)
+
+
+def _ancestors(directory: bytes) -> Iterator[bytes]:
+    """Yield the directories that *directory*, ended by a slash, lies in, the outermost first, and itself."""
+    end = directory.find(b"/")
+    while end > 0:
+        yield directory[:end]
+        end = directory.find(b"/", end + 1)
 
 
 def _described(kind: EntryType) -> str:

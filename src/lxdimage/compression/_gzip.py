@@ -201,7 +201,7 @@ def _check_trailer(cursor: Cursor, crc: int, size: int) -> None:
 # around for each.  Output of one call has gzip's own window size at first, where files are small and what precedes
 # damage counts, and then a size that does not show in the speed.
 _LEAST_INPUT, _MOST_INPUT = 1 << 12, 1 << 18
-_WINDOW, _PIECE, _FINE = 1 << 15, 1 << 20, 1 << 23
+_WINDOW, _PIECE, _FINE = 1 << 15, 1 << 18, 1 << 23
 
 
 def _inflate(cursor: Cursor, engine: Engine, start: int) -> Chunks:

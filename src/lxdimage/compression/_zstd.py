@@ -25,8 +25,10 @@ from lxdimage.limits import Limits
 
 __all__ = ["decode_zstd", "frame_parts"]
 
-# The buffer sizes of libzstd (ZSTD_DStreamInSize, ZSTD_DStreamOutSize), and a larger output for large files.
-_INPUT, _OUTPUT, _PIECE, _FINE = 131_075, 1 << 17, 1 << 19, 1 << 23
+# The buffer sizes of libzstd (ZSTD_DStreamInSize, ZSTD_DStreamOutSize), and larger ones for large files: between two
+# calls the interpreter is needed, and may have to be waited for.
+_INPUT, _OUTPUT, _FINE = 131_075, 1 << 17, 1 << 23
+_PIECE = 1 << 19
 
 _MOST_WINDOW = 128 << 20
 """What ``zstd -d`` takes without being told to take more."""
@@ -39,7 +41,7 @@ def decode_zstd(cursor: Cursor, limits: Limits) -> Chunks:
     source = _Source(cursor)
     stream = cast("IO[bytes]", source)  # libzstd's reader asks for nothing but read()
     decoder = zstandard.ZstdDecompressor(max_window_size=min(limits.window, _MOST_WINDOW))
-    reader = decoder.stream_reader(stream, read_size=_INPUT, read_across_frames=True, closefd=False)
+    reader = decoder.stream_reader(stream, read_size=_PIECE, read_across_frames=True, closefd=False)
     total = 0
     try:
         while piece := reader.read1(_OUTPUT) if total < _FINE else reader.read(_PIECE):
@@ -83,7 +85,7 @@ class _Source:
         offset = self._cursor.offset
         if not self._frames.within:
             self.start = offset
-        data = self._cursor.take(size)
+        data = self._cursor.take(_INPUT if offset < _FINE else size)
         known = self._frames.feed(data)
         if known < len(data):
             self._cursor.give_back(data[known:])

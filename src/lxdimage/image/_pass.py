@@ -10,7 +10,7 @@ from typing import BinaryIO
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._findings import Findings
 from lxdimage._sources import Progress, Source, Tracker
-from lxdimage.archive import EntryType, Member, TarMember, TarReader
+from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
 from lxdimage.checks import ControlCheck, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
@@ -82,7 +82,7 @@ class Pass:
         self._limits = limits
         self._layout = Layout.UNIFIED if len(sources) == 1 else Layout.SPLIT
         self._tracker = Tracker(progress, sources)
-        self._whole = Digest()
+        self._whole: Digest | None = None  # of the files so far: the first file's own goes on
         self._judges = [
             _Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets
         ]
@@ -98,6 +98,7 @@ class Pass:
         files = [self._main(self._stream(self._sources[0]))]
         if self._layout is Layout.SPLIT:
             files.append(self._root(self._stream(self._sources[1])))
+        assert self._whole is not None
         fingerprint = Fingerprint(self._whole.finish())
         if expected is not None:
             self._compare(fingerprint, expected)
@@ -124,7 +125,10 @@ class Pass:
         return self._image(judge, tuple(files))
 
     def _stream(self, source: Source) -> FileStream:
-        digest = Digest(self._whole) if self._complete else None
+        digest = None
+        if self._complete:
+            digest = Digest(self._whole) if self._whole else Digest()
+            self._whole = self._whole or digest
         return FileStream(source, self._tracker, digest, self._limits)
 
     # ---- the file with metadata.yaml -----------------------------------------------------------------------
@@ -158,31 +162,53 @@ class Pass:
     def _archive(self, stream: FileStream) -> None:
         reader = stream.members(strict=True)
         unpack = UnpackCheck(stream.name)
-        control = self._control
-        see, roots, wanted = unpack.see, 0, self._templates.wanted
+        roots = 0
         try:
-            for member in reader:
-                if reader.strict:
-                    self._import(member, reader)
-                if member.flag in _UNREAL:
-                    continue
-                see(member)
-                if member.name.startswith(ROOT_PREFIXES):
-                    roots += member.name not in ROOT_PREFIXES
-                    control.has_root = True
-                    if wanted and member.name in wanted:
-                        self._templates.see_target(member.name, member.entry)
+            for found in reader.batches(ROOT_PREFIXES):
+                if isinstance(found, Batch):
+                    roots += self._root_files(found, reader, unpack)
                 else:
-                    control.see(member, decided=not reader.strict)
-                    self._keep(member)
+                    roots += self._root_or_control(found, reader, unpack)
                 if not (self._complete or reader.strict) and self._knows_templates():
                     return
         except InvalidImageError as error:
             self._damaged(error)
         else:
             self._end(stream, reader)
-        control.root_count = roots
+        self._control.root_count = roots
         self._finish_archive(stream, reader, unpack)
+
+    def _root_files(self, batch: Batch, reader: TarReader, unpack: UnpackCheck) -> int:
+        """Take files below rootfs/ and return how many they are."""
+        if reader.strict:
+            self._import(batch[0], reader)  # the others would tell the daemons nothing more
+        self._control.has_root = True
+        self._files(batch, unpack)
+        return sum(name not in ROOT_PREFIXES for name, _, _ in batch.files)
+
+    def _root_or_control(self, member: TarMember, reader: TarReader, unpack: UnpackCheck) -> int:
+        """Take any member and return how many of the root it is."""
+        if reader.strict:
+            self._import(member, reader)
+        if member.flag in _UNREAL:
+            return 0
+        unpack.see(member)
+        if not member.name.startswith(ROOT_PREFIXES):
+            self._control.see(member, decided=not reader.strict)
+            self._keep(member)
+            return 0
+        self._control.has_root = True
+        if member.name in self._templates.wanted:
+            self._templates.see_target(member.name, member.entry)
+        return member.name not in ROOT_PREFIXES
+
+    def _files(self, batch: Batch, unpack: UnpackCheck) -> None:
+        """Take files of the root file system."""
+        unpack.see_files(batch)
+        if wanted := self._templates.wanted:
+            for place, (name, _, _) in enumerate(batch.files):
+                if name in wanted:
+                    self._templates.see_target(name, batch[place].entry)
 
     def _import(self, member: TarMember, reader: TarReader) -> None:
         """Show a member to the daemons that have not decided yet."""
@@ -367,11 +393,15 @@ class Pass:
         unpack = UnpackCheck(stream.name)
         prefixed = 0
         try:
-            for member in reader:
-                unpack.see(member)
-                prefixed += member.name.startswith(ROOT_PREFIXES)
-                if member.name in self._templates.wanted:
-                    self._templates.see_target(member.name, member.entry)
+            for found in reader.batches():
+                if isinstance(found, Batch):
+                    self._files(found, unpack)
+                    prefixed += sum(name.startswith(ROOT_PREFIXES) for name, _, _ in found.files)
+                    continue
+                unpack.see(found)
+                prefixed += found.name.startswith(ROOT_PREFIXES)
+                if found.name in self._templates.wanted:
+                    self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
             self._damaged(error)
         else:
@@ -428,7 +458,7 @@ class Pass:
         return Scan(
             target=judge.target,
             fingerprint=fingerprint,
-            size=self._whole.size,
+            size=sum(file.size or 0 for file in files),
             layout=self._layout,
             image=None if refused else self._image(judge, files),
             diagnostics=findings,
