@@ -113,6 +113,8 @@ class TarMember:
         if self.flag not in b"12":
             return b""
         name = parse_string(self.header[157:257])
+        if self._records is None:  # nothing but times
+            return name
         for flag, payload in extensions(self.lead):
             if flag == 0x4B:
                 name = parse_string(payload)

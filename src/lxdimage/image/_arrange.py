@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from enum import Enum
-from pathlib import Path
 from typing import TypeAlias
 
 import attrs
@@ -152,8 +151,8 @@ def _refusal(files: Files, roles: Sequence[_Role | None], ways: int) -> Diagnost
 
 def _role(file: FileArgument) -> _Role | None:
     """Return what a file is, None where that cannot be told; what can be read only once is left alone."""
-    if isinstance(file, str | os.PathLike) and not Path(file).is_file():
-        Path(file).stat()  # says what is missing
+    if isinstance(file, str | os.PathLike) and not os.path.isfile(file):  # noqa: PTH113 - pathlib takes as long to load as the rest of this package
+        os.stat(file)  # noqa: PTH116 - says what is missing
         return None
     with open_sources([file]) as (source,):
         return _look(source).role if source.seekable else None

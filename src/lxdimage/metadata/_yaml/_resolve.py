@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import calendar
 import re
+from datetime import date
 from typing import NamedTuple
 
 from lxdimage.metadata._yaml._generation import Generation
@@ -142,7 +142,9 @@ def is_timestamp(text: str) -> bool:
     if not match:
         return False
     year, month, day = int(match[1]), int(match[2]), int(match[3])
-    if not 1 <= month <= 12 or not 1 <= day <= calendar.monthrange(year or 4, month)[1]:
+    try:
+        date(year or 4, month, day)  # the library knows a year 0, a leap year
+    except ValueError:
         return False
     if int(match[5] or 0) > 24 or int(match[6] or 0) > 60:
         return False
