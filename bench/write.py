@@ -99,7 +99,7 @@ class Trees:
         """Return a tree, made when it is not there."""
         if name == "small":
             self._data.image("small")
-            return self._data.directory / "root" / "rootfs"
+            return self._data.directory / "small" / "rootfs"
         tree = self._data.directory / "tree" / "rootfs"
         if not tree.exists():
             partial = self._data.directory / "tree.partial"
