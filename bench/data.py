@@ -60,7 +60,7 @@ class Data:
         with source.open("rb") as stdin, to.open("wb") as stdout:
             subprocess.run(command, stdin=stdin, stdout=stdout, check=True)
 
-    def _root(self, name: str) -> Path:
+    def root(self, name: str) -> Path:
         """Return a Debian root without the packages it was made from, as images are; needs root and a mirror."""
         root = self.directory / name / "rootfs"
         if not root.exists():
@@ -75,7 +75,7 @@ class Data:
 
     def _tar(self, name: str, to: Path) -> None:
         """Write an archive of metadata.yaml and a root."""
-        directory = self._root(name).parent
+        directory = self.root(name).parent
         (directory / "metadata.yaml").write_bytes(METADATA)
         options = ["--xattrs", "--sort=name", "--numeric-owner", "-C", str(directory)]
         subprocess.run(["tar", *options, "-cf", str(to), "metadata.yaml", "rootfs"], check=True)

@@ -98,8 +98,7 @@ class Trees:
     def path(self, name: str) -> Path:
         """Return a tree, made when it is not there."""
         if name == "small":
-            self._data.image("small")
-            return self._data.directory / "small" / "rootfs"
+            return self._data.root("small")
         tree = self._data.directory / "tree" / "rootfs"
         if not tree.exists():
             partial = self._data.directory / "tree.partial"

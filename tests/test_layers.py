@@ -42,6 +42,8 @@ LATE: dict[str, frozenset[str]] = {
     "lxdimage.templates": frozenset({"checks"}),
     "lxdimage.formats._squashfs": frozenset({"image", "build"}),
     "lxdimage.formats._qcow2": frozenset({"image", "build"}),
+    # Decoders, of which a file needs one.
+    "lxdimage.compression": frozenset({"compression"}),
 }
 # Where a function may import anything: the front door loads names on demand, a verb loads its code when it is used.
 LATE_ANYTHING = frozenset({"__init__", "cli"})

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-
-import attrs
+from typing import NamedTuple
 
 __all__ = ["Target", "Traits"]
 
 
-@attrs.frozen(kw_only=True)
-class Traits:
+class Traits(NamedTuple):
     """
     How one daemon differs from the others.
 
@@ -115,11 +113,10 @@ class Target(Enum):
 
 
 _TRAITS: Mapping[Target, Traits] = {
-    Target.LXD_5_0: attrs.evolve(
-        _LXD, title="LXD 5.0", nul_ends_property=True, loongarch64=False, nesting_requirement=False
+    Target.LXD_5_0: _LXD._replace(
+        title="LXD 5.0", nul_ends_property=True, loongarch64=False, nesting_requirement=False
     ),
-    Target.LXD: attrs.evolve(
-        _LXD,
+    Target.LXD: _LXD._replace(
         regular_metadata=True,
         first_word_architecture=True,
         amd64v3=True,
@@ -129,8 +126,7 @@ _TRAITS: Mapping[Target, Traits] = {
         regular_control_files=True,
     ),
     Target.INCUS_6_0: _INCUS,
-    Target.INCUS: attrs.evolve(
-        _INCUS,
+    Target.INCUS: _INCUS._replace(
         title="Incus",
         nul_ends_property=False,
         yaml=4,

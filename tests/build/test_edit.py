@@ -16,7 +16,7 @@ import pytest
 from lxdimage import Compression, Layout, Limits, Metadata, TemplateRule, open_image, scan_image
 from lxdimage._chunks import Cursor
 from lxdimage.build import BuiltImage, OutputTarget, convert_image, edit_image
-from lxdimage.compression import take_first
+from lxdimage.compression.writing import take_first
 from lxdimage.errors import (
     BuildError,
     ImmutableFieldError,

@@ -14,10 +14,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lxdimage.compression import Compression, detect, encode
+from lxdimage.compression import Compression, detect
 from lxdimage.compression._encode import _zstd_window
 from lxdimage.compression._encode_lz4 import encode_lz4
 from lxdimage.compression._encode_xz import PRESETS
+from lxdimage.compression.writing import encode
 from lxdimage.errors import BuildError
 from streams import CONTENT, Outcome, cut, outcome, text
 

@@ -11,7 +11,8 @@ import pytest
 import zstandard
 
 from lxdimage._chunks import Cursor
-from lxdimage.compression import Compression, First, encode, take_first
+from lxdimage.compression import Compression
+from lxdimage.compression.writing import First, encode, take_first
 from lxdimage.limits import Limits
 
 SIZE = 1 << 16

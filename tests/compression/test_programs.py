@@ -9,8 +9,9 @@ import subprocess
 
 import pytest
 
-from lxdimage.compression import Compression, encode
+from lxdimage.compression import Compression
 from lxdimage.compression._encode_xz import PRESETS
+from lxdimage.compression.writing import encode
 from streams import SMALL, Stream, corpus, flipped, outcome, text
 
 pytestmark = pytest.mark.conformance

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lxdimage.compression import Compression, decode, encode
+from lxdimage.compression import Compression, decode
 from lxdimage.compression._jobs import Job, blocks, in_order
 from lxdimage.compression._workers import Workers
+from lxdimage.compression.writing import encode
 from streams import Stream, corpus, text
 
 

@@ -35,7 +35,8 @@ from lxdimage.build._parts import (
     root_item,
 )
 from lxdimage.build._squashfs import write_squashfs_root
-from lxdimage.compression import Compression, encode
+from lxdimage.compression import Compression
+from lxdimage.compression.writing import encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats import ImageType, Layout

@@ -30,7 +30,8 @@ from lxdimage.build._settle import MetadataArgument, Wishes, settle_metadata
 from lxdimage.build._squashfs import write_squashfs_root
 from lxdimage.build._targets import OutputTarget, output_targets
 from lxdimage.build._templates import TemplatesArgument, check_templates, control_items, read_templates
-from lxdimage.compression import Compression, encode
+from lxdimage.compression import Compression
+from lxdimage.compression.writing import encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats import ImageType, Layout

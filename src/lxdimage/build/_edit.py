@@ -23,7 +23,8 @@ from lxdimage.build._reading import read_control
 from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
-from lxdimage.compression import Compression, encode
+from lxdimage.compression import Compression
+from lxdimage.compression.writing import encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, ImmutableFieldError, InvalidImageError
 from lxdimage.fingerprint import Digest, Fingerprint

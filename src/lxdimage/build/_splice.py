@@ -14,7 +14,8 @@ from lxdimage.archive import TarReader
 from lxdimage.build._origin import OriginFile
 from lxdimage.build._parts import Control, Disk, Part, Root
 from lxdimage.build._reading import read_unified
-from lxdimage.compression import Compression, decode, take_first
+from lxdimage.compression import Compression, decode
+from lxdimage.compression.writing import take_first
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
 

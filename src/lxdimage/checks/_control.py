@@ -8,8 +8,7 @@ an attack on daemons that do not look (image format, section 12.2).
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import attrs
+from typing import NamedTuple
 
 from lxdimage.archive import EntryType, Member
 from lxdimage.diagnostics import Diagnostic, Stage
@@ -23,8 +22,7 @@ __all__ = ["ControlCheck", "Judged", "described"]
 _REMEMBERED = 10_000
 
 
-@attrs.frozen(kw_only=True)
-class Judged:
+class Judged(NamedTuple):
     """
     What a daemon made of an image at import, for the checks at its end.
 

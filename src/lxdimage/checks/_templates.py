@@ -7,6 +7,7 @@ import os
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
+from typing import NamedTuple
 
 import attrs
 
@@ -38,8 +39,7 @@ _FINDINGS = 50  # in one template
 _HINTS = 20
 
 
-@attrs.frozen
-class _Rules:
+class _Rules(NamedTuple):
     """What an image has of rules and templates."""
 
     metadata: Metadata

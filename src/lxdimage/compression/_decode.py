@@ -8,15 +8,8 @@ from collections.abc import Callable
 import attrs
 
 from lxdimage._chunks import Chunks, Cursor
-from lxdimage.compression._bzip2 import decode_bzip2
-from lxdimage.compression._bzip2_blocks import MEMORY, decode_blocks
 from lxdimage.compression._damage import over_limit
 from lxdimage.compression._detect import Compression
-from lxdimage.compression._gzip import decode_gzip
-from lxdimage.compression._lz4 import decode_lz4
-from lxdimage.compression._lzma import decode_lzma
-from lxdimage.compression._xz import decode_xz
-from lxdimage.compression._zstd import decode_zstd
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
@@ -76,21 +69,35 @@ def _content(
     threads: int,
     report: Callable[[Diagnostic], None],
 ) -> Chunks:
+    # Each decoder is loaded when a file needs it: together they take longer to load than all that reads an archive.
     match compression:
         case Compression.NONE | Compression.SQUASHFS:
             return iter(lambda: cursor.take_any(_PIECE), b"")
         case Compression.GZIP:
+            from lxdimage.compression._gzip import decode_gzip
+
             return decode_gzip(cursor)
         case Compression.BZIP2:
+            from lxdimage.compression._bzip2 import decode_bzip2
+            from lxdimage.compression._bzip2_blocks import MEMORY, decode_blocks
+
             threads = min(threads, limits.parallel_memory // MEMORY)
             return decode_blocks(cursor, report, threads) if threads > 1 else decode_bzip2(cursor, report)
         case Compression.XZ:
+            from lxdimage.compression._xz import decode_xz
+
             return decode_xz(cursor, limits, threads)
         case Compression.LZMA:
+            from lxdimage.compression._lzma import decode_lzma
+
             return decode_lzma(cursor, limits)
         case Compression.ZSTD:
+            from lxdimage.compression._zstd import decode_zstd
+
             return decode_zstd(cursor, limits)
         case Compression.LZ4:
+            from lxdimage.compression._lz4 import decode_lz4
+
             return decode_lz4(cursor)
 
 

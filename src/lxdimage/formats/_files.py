@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import attrs
+from typing import NamedTuple
 
 from lxdimage.compression import HEAD_SIZE, Compression, detect
 from lxdimage.targets import Target
@@ -12,8 +11,7 @@ from lxdimage.targets import Target
 __all__ = ["HEAD_SIZE", "FileFormat", "begins_with_json", "identify"]
 
 
-@attrs.frozen
-class FileFormat:
+class FileFormat(NamedTuple):
     """
     How a file is recognised.
 

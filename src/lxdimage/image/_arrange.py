@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from enum import Enum
-from typing import TypeAlias
-
-import attrs
+from typing import NamedTuple, TypeAlias
 
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, Source, file_name, open_sources
@@ -35,8 +33,7 @@ class _Role(Enum):
     ROOT = "a root file"
 
 
-@attrs.frozen
-class _Look:
+class _Look(NamedTuple):
     """
     What the first megabytes of a file hold.
 

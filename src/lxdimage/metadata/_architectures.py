@@ -12,8 +12,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-
-import attrs
+from typing import NamedTuple
 
 from lxdimage.errors import InvalidMetadataError
 from lxdimage.metadata._show import shown
@@ -84,8 +83,7 @@ class Architecture(Enum):
         raise InvalidMetadataError(diagnose("unknown-architecture", message, hint=near_miss(name, target)))
 
 
-@attrs.frozen(kw_only=True)
-class _Row:
+class _Row(NamedTuple):
     id: int
     aliases: tuple[str, ...] = ()
     newer: tuple[tuple[str, str], ...] = ()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import setitem
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import attrs
 
@@ -63,8 +63,7 @@ class Record:
     places: dict[Path, Place] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.frozen
-class Problem:
+class Problem(NamedTuple):
     """
     A value of a type that its place does not take.
 
@@ -83,8 +82,7 @@ class Problem:
     is_key: bool = False
 
 
-@attrs.frozen
-class Repeat:
+class Repeat(NamedTuple):
     """A key that stands a second time in the same mapping, where it first stood, and its new value."""
 
     key: Node
@@ -92,8 +90,7 @@ class Repeat:
     value: Node
 
 
-@attrs.frozen
-class Unknown:
+class Unknown(NamedTuple):
     """A key that no daemon reads, in the record or rule at *path*."""
 
     path: Path
@@ -101,8 +98,7 @@ class Unknown:
     name: str
 
 
-@attrs.frozen
-class Unquoted:
+class Unquoted(NamedTuple):
     """A text that only the daemons take for one: to YAML it is a number, a truth value or a date."""
 
     path: Path
@@ -220,7 +216,7 @@ class Decoder:
         owner = shown_path(path) if path else "the document"
         for problem in problems[before:]:
             message = f"a key of {owner} must be text, but is {_described(node, problem.found)}"
-            problems[before] = attrs.evolve(problem, message=message, is_key=True)
+            problems[before] = problem._replace(message=message, is_key=True)
 
     def _string(self, node: _Concrete, path: Path, take: _Take[str]) -> None:
         if not isinstance(node, Scalar):

@@ -9,7 +9,7 @@ may be nested as deeply as the text is long, so they are followed with a list an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 import attrs
 
@@ -66,8 +66,7 @@ class Aliases:
         self._open.discard(id(alias))
 
 
-@attrs.frozen
-class Pair:
+class Pair(NamedTuple):
     """
     One pair.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import attrs
+from typing import NamedTuple
 
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidMetadataError
@@ -15,8 +14,7 @@ from lxdimage.metadata._yaml import GENERATIONS, Generation, YAMLError
 __all__ = ["Reading", "read_documents"]
 
 
-@attrs.frozen(kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """
     The outcome of decoding.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import NamedTuple
 
 from lxdimage.diagnostics import Severity
 
 __all__ = ["Rule"]
 
 
-@attrs.frozen(kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """
     What a code means.
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-
-import attrs
+from typing import NamedTuple
 
 __all__ = ["GENERATIONS", "Generation", "Word"]
 
@@ -39,8 +38,7 @@ _NO = ("n", "N", "no", "No", "NO", "off", "Off", "OFF")
 _YES_AND_NO: dict[str, bool] = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 
-@attrs.frozen(kw_only=True)
-class Generation:
+class Generation(NamedTuple):
     """
     How one generation of the library reads YAML.
 
