@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data import Data
-from lxdimage.archive import Member
 from run import medians, row, warm
 
 HERE = Path(__file__).resolve().parent
@@ -32,13 +31,11 @@ def list_members(file: BinaryIO) -> None:
     """Print what ``unsquashfs -ll`` prints of every member."""
     from lxdimage.formats._squashfs import read_squashfs
 
-    sys.stdout.writelines(map(_line, read_squashfs(file)))
-
-
-def _line(member: Member) -> str:
-    entry = member.entry
-    owner = f"{entry.uid}/{entry.gid}"
-    return f"{entry.type.name} {entry.mode:o} {owner} {entry.size} {entry.mtime_ns} {entry.path} {entry.target}\n"
+    entries = (member.entry for member in read_squashfs(file))
+    sys.stdout.writelines(
+        f"{entry.type.name} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} {entry.path}\n"
+        for entry in entries
+    )
 
 
 def list_names(file: BinaryIO) -> None:

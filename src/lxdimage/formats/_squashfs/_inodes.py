@@ -176,8 +176,9 @@ _LAYOUTS: Mapping[int, _Layout] = {
     13: (EntryType.FIFO, struct.Struct("<II"), _special),
     14: (EntryType.SOCKET, struct.Struct("<II"), _special),
 }
-_LONG_SYMLINK = 10
+_FILE, _LONG_SYMLINK = 2, 10
 _HEADER = struct.Struct("<HHHHII")
+_BASIC_FILE = struct.Struct("<HHHHIIIIII")
 _LARGEST = _HEADER.size + max(layout.size for _, layout, _ in _LAYOUTS.values())
 _LONGEST_TARGET = 65535
 _NUMBER = struct.Struct("<I")
@@ -203,13 +204,24 @@ class InodeTable:
         return self._parse(self._spanning(data, place, offset), 0, place, offset)
 
     def read_all(self, place: int, offsets: Sequence[int]) -> list[Inode]:
-        """Return the inodes at *offsets* in the block at *place*."""
+        """Return the inodes at *offsets* in the block at *place*: the loop that a listing spends its time in."""
         data, _ = self._metadata.block(place)
-        last, parse = len(data) - _LARGEST, self._parse
-        return [
-            parse(data, offset, place, offset) if offset <= last else self.read(place << 16 | offset)
-            for offset in offsets
-        ]
+        last, unpack, new = len(data) - _LARGEST, _BASIC_FILE.unpack_from, tuple.__new__
+        inodes = []
+        for offset in offsets:
+            if offset > last:
+                inodes.append(self.read(place << 16 | offset))
+                continue
+            code, mode, uid, gid, mtime, number, start, fragment, at, size = unpack(data, offset)
+            if code != _FILE:
+                inodes.append(self._parse(data, offset, place, offset))
+                continue
+            # Most inodes are of this type.  Calling a named tuple takes three times as long as making it so.
+            body = new(File, (size, start, fragment, at, 0))
+            after = offset + _BASIC_FILE.size
+            row = _FILE, EntryType.FILE, mode & 0o7777, uid, gid, mtime, number, 1, NOTHING, body, place, after
+            inodes.append(new(Inode, row))
+        return inodes
 
     def _spanning(self, data: bytes, place: int, offset: int) -> bytes:
         """Return the fixed part of an inode at the end of a block, with what of it the next block holds."""
@@ -231,7 +243,7 @@ class InodeTable:
         body, links, xattrs = make(*fields.unpack_from(data, start + _HEADER.size))
         after = offset + _HEADER.size + fields.size
         row = code, kind, mode & 0o7777, uid, gid, mtime, number, links, xattrs, body, place, after
-        return tuple.__new__(Inode, row)  # a third of the time that calling Inode takes
+        return tuple.__new__(Inode, row)
 
     def damaged(self, inode: Inode, message: str) -> InvalidImageError:
         """Return the error of something wrong in *inode*."""

@@ -45,15 +45,17 @@ class EntryReader:
             target, xattrs = self._inodes.target(inode, body)
         elif isinstance(body, Device):
             device = body.numbers
-        if max(inode.uid, inode.gid) >= len(self._owners):
+        try:
+            uid, gid = self._owners[inode.uid], self._owners[inode.gid]
+        except IndexError:
             message = f"expected an owner below {len(self._owners)}, found {max(inode.uid, inode.gid)}"
-            raise self._inodes.damaged(inode, message)
+            raise self._inodes.damaged(inode, message) from None
         return Entry(
             path=path.decode("utf-8", "surrogateescape"),
             type=inode.type if first is None else EntryType.HARD_LINK,
             mode=inode.mode,
-            uid=self._owners[inode.uid],
-            gid=self._owners[inode.gid],
+            uid=uid,
+            gid=gid,
             mtime_ns=inode.mtime * _NANOSECONDS,
             size=size,
             target=target.decode("utf-8", "surrogateescape"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import partial
+from itertools import chain, repeat
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -76,7 +77,7 @@ class Squashfs:
             InvalidImageError: An inode or a directory is damaged, or a name is forbidden.
             LimitExceededError: There are more names than the limits allow.
         """
-        return self._in_data_order() if order is Order.DATA else map(self._member, self._walk())
+        return self._in_data_order() if order is Order.DATA else self._members(self._walk())
 
     def lookup(self, path: bytes | str) -> SquashfsMember | None:
         """
@@ -93,11 +94,14 @@ class Squashfs:
         return self._member(Found(clean + slash, inode, None))
 
     def _walk(self) -> Iterator[Found]:
-        yield Found(_ROOT, self._tree.root, None)
-        yield from self._tree.walk()
+        return chain((Found(_ROOT, self._tree.root, None),), self._tree.walk())
 
     def _member(self, found: Found) -> SquashfsMember:
         return SquashfsMember(found, self._entries, self._tables.inodes.start, self._chunks)
+
+    def _members(self, found: Iterable[Found]) -> Iterator[SquashfsMember]:
+        start = self._tables.inodes.start
+        return map(SquashfsMember, found, repeat(self._entries), repeat(start), repeat(self._chunks))
 
     def _chunks(self, found: Found) -> Chunks:
         return Pipeline(self._content, self._workers, self._fragments, [found.inode]).read(0)
@@ -117,7 +121,7 @@ class Squashfs:
         start = self._tables.inodes.start
         for index, found in enumerate(files):
             yield SquashfsMember(found, self._entries, start, partial(_read, pipeline, index))
-        yield from map(self._member, links)
+        yield from self._members(links)
 
     def _data_place(self, found: Found) -> tuple[int, int]:
         """Return where the data of a file begins; a damaged one is found when its content is asked for."""

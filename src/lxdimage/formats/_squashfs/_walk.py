@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
+from lxdimage.archive import EntryType
 from lxdimage.formats._squashfs._directories import read_listing
 from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable, Symlink
 from lxdimage.formats._squashfs._open import Tables, check_layout
@@ -74,6 +76,7 @@ class Tree:
         self._names = 0
         self._check_refusals(b"", self.root)
         stack = [self._children(b"", self._top)]
+        new = tuple.__new__
         while stack:
             for path, inode in stack[-1]:
                 if isinstance(inode.body, Directory):
@@ -83,7 +86,7 @@ class Tree:
                     stack.append(self._children(path, inode.body))
                     break
                 first = links.setdefault(inode.number, path) if inode.links > 1 else path
-                yield tuple.__new__(Found, (path, inode, None if first is path else first))
+                yield new(Found, (path, inode, None if first is path else first))
             else:
                 stack.pop()
 
@@ -106,17 +109,23 @@ class Tree:
         return None
 
     def _children(self, parent: bytes, directory: Directory) -> Iterator[tuple[bytes, Inode]]:
-        """Yield path and inode of all that is in *directory*."""
+        """Return path and inode of all that is in *directory*."""
+        return chain.from_iterable(self._groups(parent, directory))
+
+    def _groups(self, parent: bytes, directory: Directory) -> Iterator[Iterator[tuple[bytes, Inode]]]:
+        """Yield path and inode of all that is in *directory*, group by group of its listing."""
+        count = self._count
         for names, block, offsets in read_listing(self._directories, directory, self.refusals):
             longest = max(map(len, names))
             self._check_limits(len(names), len(parent) + longest)
             if longest > _LONGEST_USABLE_NAME:
                 place = self._directories.start + directory.start
                 self.refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
-            for name, inode in zip(names, self._inodes.read_all(block, offsets), strict=True):
-                if not 0 < inode.number <= self._count or isinstance(inode.body, Symlink):
-                    self._check_refusals(name, inode)
-                yield parent + name, inode
+            inodes = self._inodes.read_all(block, offsets)
+            for place, inode in enumerate(inodes):
+                if not 0 < inode.number <= count or inode.type is EntryType.SYMLINK:
+                    self._check_refusals(names[place], inode)
+            yield zip([parent + name for name in names], inodes, strict=True)
 
     def _check_loop(self, seen: set[int], inode: Inode, path: bytes) -> None:
         if inode.number in seen:
