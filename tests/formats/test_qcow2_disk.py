@@ -22,6 +22,7 @@ from lxdimage.formats._qcow2 import (
     read_partitions,
     scan_qcow2,
 )
+from lxdimage.formats._seekable import SeekableFile
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "qcow2"
 DISKS = ["version2", "version3", "large-clusters", "zlib", "zstd", "snapshot"]
@@ -48,7 +49,7 @@ def _open(name: str) -> io.BytesIO:
 
 @pytest.mark.parametrize("name", DISKS)
 def test_the_guest_is_read_at_any_place(name: str) -> None:
-    disk = open_disk(_open(name))
+    disk = open_disk(SeekableFile(_open(name)))
     assert disk.size == len(GUEST)
     assert disk.read(0, disk.size) == GUEST
     for offset, size in ((0, 1), (440, 80), (4095, 2), (699_999, 6000), (1_048_570, 100), (1 << 20, 5)):
@@ -57,7 +58,7 @@ def test_the_guest_is_read_at_any_place(name: str) -> None:
 
 @pytest.mark.parametrize("name", DISKS)
 def test_disks_by_qemu_have_nothing_wrong(name: str) -> None:
-    usage = scan_qcow2(_open(name))
+    usage = scan_qcow2(SeekableFile(_open(name)))
     assert {found.code for found in usage.diagnostics} == (
         {"qcow2-snapshots"} if name == "snapshot" else set()
     )
@@ -68,7 +69,7 @@ def test_disks_by_qemu_have_nothing_wrong(name: str) -> None:
 
 @pytest.mark.parametrize("name", DISKS)
 def test_the_partition_table_is_shown(name: str) -> None:
-    table = read_partitions(open_disk(_open(name)).read)
+    table = read_partitions(open_disk(SeekableFile(_open(name))).read)
     partition = Partition(number=1, start=4096, size=2040 * 512, type="83", kind="Linux", bootable=True)
     assert table == PartitionTable(scheme="mbr", sector_size=512, partitions=(partition,))
 
@@ -115,13 +116,13 @@ def _compressed(place: int, size: int) -> int:
 
 
 def _codes(data: bytes) -> list[tuple[str, Stage | None]]:
-    return [(found.code, found.stage) for found in check_qcow2(io.BytesIO(data))]
+    return [(found.code, found.stage) for found in check_qcow2(SeekableFile(io.BytesIO(data)))[0]]
 
 
 def test_a_small_disk_is_right() -> None:
     data = disk([DATA | COPIED, 0, 1], b"x" * SIZE)
     assert _codes(data) == []
-    opened = open_disk(io.BytesIO(data))
+    opened = open_disk(SeekableFile(io.BytesIO(data)))
     assert opened.read(0, 2 * SIZE) == b"x" * SIZE + bytes(SIZE)
     assert opened.read(2 * SIZE, 99999) == bytes(14 * SIZE)
 
@@ -130,14 +131,14 @@ def test_a_compressed_cluster_is_read() -> None:
     packed = _raw_deflate(b"y" * SIZE)
     data = disk([0, _compressed(DATA, len(packed))], packed)
     assert _codes(data) == []
-    assert open_disk(io.BytesIO(data)).read(SIZE - 1, 3) == b"\0yy"
+    assert open_disk(SeekableFile(io.BytesIO(data))).read(SIZE - 1, 3) == b"\0yy"
 
 
 @pytest.mark.parametrize("features", [0, 8])
 def test_a_compressed_cluster_that_is_no_cluster_is_damaged(features: int) -> None:
     data = disk([_compressed(DATA, 20)], b"\xff" * 20, features=features, compression=features // 8)
     with pytest.raises(InvalidImageError) as caught:
-        open_disk(io.BytesIO(data)).read(0, 1)
+        open_disk(SeekableFile(io.BytesIO(data))).read(0, 1)
     assert caught.value.diagnostics[0].code == "qcow2-cluster"
 
 
@@ -168,21 +169,21 @@ def test_large_clusters_must_be_aligned() -> None:
     good[l1 : l1 + 8] = struct.pack(">Q", table + 512)
     assert ("qcow2-corruption", Stage.CREATE) in _codes(bytes(good))
     with pytest.raises(InvalidImageError, match="L2 table at a multiple of 8192"):
-        open_disk(io.BytesIO(bytes(good))).read(0, 1)
+        open_disk(SeekableFile(io.BytesIO(bytes(good)))).read(0, 1)
     good[l1 : l1 + 8] = struct.pack(">Q", table)
     place = table & 0xFFFFFFFFFFFE00
     entry = struct.unpack_from(">Q", good, place)[0]
     good[place : place + 8] = struct.pack(">Q", entry + 512)
     assert ("qcow2-corruption", Stage.CREATE) in _codes(bytes(good))
     with pytest.raises(InvalidImageError, match="cluster at a multiple of 8192"):
-        open_disk(io.BytesIO(bytes(good))).read(0, 1)
+        open_disk(SeekableFile(io.BytesIO(bytes(good)))).read(0, 1)
 
 
 def test_an_l2_table_that_is_used_twice_is_walked_once() -> None:
     data = bytearray(disk([DATA | COPIED], bytes(SIZE)))
     data[36:40] = struct.pack(">I", 64)
     data[L1 : L1 + SIZE] = struct.pack(">Q", L2) * 64
-    usage = scan_qcow2(io.BytesIO(bytes(data)))
+    usage = scan_qcow2(SeekableFile(io.BytesIO(bytes(data))))
     assert usage.allocated == 1
     assert usage.corruptions == 1
     assert usage.diagnostics[0].message == "63 clusters are L2 tables that are used twice"
@@ -191,13 +192,13 @@ def test_an_l2_table_that_is_used_twice_is_walked_once() -> None:
 @pytest.mark.parametrize("order", [0, 1, 2, 3, 5, 6])
 def test_reference_counts_of_every_width_are_read(order: int) -> None:
     """Zero in all of them: every cluster of the file is used more often."""
-    usage = scan_qcow2(io.BytesIO(disk([], order=order, counts=[])))
+    usage = scan_qcow2(SeekableFile(io.BytesIO(disk([], order=order, counts=[]))))
     assert usage.corruptions == 5
 
 
 def test_a_cluster_of_the_backing_file_is_not_zero() -> None:
     data = disk([DATA | COPIED], b"x" * SIZE, backing=b"/etc/shadow")
-    opened = open_disk(io.BytesIO(data))
+    opened = open_disk(SeekableFile(io.BytesIO(data)))
     assert opened.read(0, 1) == b"x"
     with pytest.raises(InvalidImageError, match="'/etc/shadow'"):
         opened.read(SIZE, 1)
@@ -208,7 +209,7 @@ def test_what_is_in_another_file_or_encrypted_is_not_opened() -> None:
     encrypted[35] = 2
     for data in (bytes(encrypted), disk([], features=4)):
         with pytest.raises(UnsupportedFormatError):
-            open_disk(io.BytesIO(data))
+            open_disk(SeekableFile(io.BytesIO(data)))
 
 
 def test_subclusters_are_allocated_zero_or_neither() -> None:
@@ -226,7 +227,7 @@ def test_subclusters_are_allocated_zero_or_neither() -> None:
     ]
     data = b"".join(part.ljust(size, b"\0") for part in parts)
     assert _codes(data) == []
-    opened = open_disk(io.BytesIO(data))
+    opened = open_disk(SeekableFile(io.BytesIO(data)))
     assert opened.read(0, 2048) == b"A" * 512 + bytes(512) + b"C" * 512 + bytes(512)
     assert opened.read(500, 24) == b"A" * 12 + bytes(12)
 
@@ -247,9 +248,9 @@ def test_no_flip_and_no_cut_breaks_the_reader(name: str) -> None:
         damaged[place] ^= 0xFF
         images.append(bytes(damaged))
     for image in images:
-        check_qcow2(io.BytesIO(image))
+        check_qcow2(SeekableFile(io.BytesIO(image)))
         with contextlib.suppress(LXDImageError):
-            opened = open_disk(io.BytesIO(image))
+            opened = open_disk(SeekableFile(io.BytesIO(image)))
             opened.read(0, 3000)
             opened.read(opened.size - 10, 10)
 

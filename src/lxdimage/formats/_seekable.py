@@ -6,11 +6,22 @@ import io
 import os
 import tempfile
 import threading
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from lxdimage._chunks import Chunks
 
-__all__ = ["SeekableFile", "spool"]
+__all__ = ["RandomAccess", "SeekableFile", "spool"]
+
+
+class RandomAccess(Protocol):
+    """What can be read at any place."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+
+    def read(self, place: int, size: int) -> bytes:
+        """Return *size* bytes at *place*, fewer where the end comes before."""
 
 
 class SeekableFile:

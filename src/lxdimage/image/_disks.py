@@ -1,14 +1,16 @@
-"""What the header of a file says beside its kind, in words for people."""
+"""What a disk says beside its kind, in words for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, FileFormat
+from lxdimage.formats._seekable import RandomAccess
 
-__all__ = ["header_facts"]
+__all__ = ["disk_facts", "examine_disk", "header_facts"]
 
 
 def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
@@ -45,7 +47,7 @@ def _qcow2(head: bytes) -> Mapping[str, str]:
     facts: dict[str, str | None] = {
         "virtual size": f"{header.virtual_size} B",
         "version": str(header.version),
-        "cluster size": f"{header.cluster_size >> 10} KiB",
+        "cluster size": _cluster_size(header.cluster_size),
         "compression": header.compression.name.lower(),
         "backing file": header.backing_file,
         "data file": header.data_file,
@@ -53,3 +55,48 @@ def _qcow2(head: bytes) -> Mapping[str, str]:
         "snapshots": str(header.snapshots) if header.snapshots else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _cluster_size(size: int) -> str:
+    return f"{size >> 10} KiB" if size >= 1 << 10 else f"{size} B"
+
+
+def disk_facts(disk: RandomAccess) -> Mapping[str, str]:
+    """Return what the header and the partition table of a qcow2 disk tell, as far as they are at hand and in order."""
+    from lxdimage.formats._qcow2 import HEAD_SIZE, NotKeptError, open_disk, read_partitions
+
+    try:
+        head = disk.read(0, min(HEAD_SIZE, disk.size))
+        facts = dict(header_facts(head, QCOW2))
+        table = read_partitions(open_disk(disk).read)
+    except (InvalidImageError, NotKeptError):
+        return header_facts(head, QCOW2)
+    if table:
+        facts["partition table"] = table.scheme
+        for partition in table.partitions:
+            name = f" {partition.name!r}" if partition.name else ""
+            kind = partition.kind or partition.type
+            facts[f"partition {partition.number}"] = (
+                f"{kind}{name}, {partition.size} B at byte {partition.start}"
+            )
+    return facts
+
+
+def examine_disk(disk: RandomAccess, source: str) -> tuple[tuple[Diagnostic, ...], Mapping[str, str]]:
+    """
+    Walk the tables of a qcow2 disk.
+
+    Args:
+        disk: The disk, all of it or what was kept while it passed.
+        source: Its name, for findings.
+
+    Returns:
+        What is wrong with it, and what `disk_facts` and the walk tell.
+    """
+    from lxdimage.formats._qcow2 import check_qcow2
+
+    findings, usage = check_qcow2(disk, source=source)
+    facts = dict(disk_facts(disk))
+    if usage:
+        facts["allocated"] = f"{usage.allocated * usage.header.cluster_size} B"
+    return findings, facts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO
+
+import attrs
 
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._findings import Findings
@@ -28,6 +30,8 @@ from lxdimage.formats import (
     begins_with_json,
     identify,
 )
+from lxdimage.formats._seekable import SeekableFile
+from lxdimage.image._disks import disk_facts, examine_disk
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._refusals import empty, error_of, unsupported
 from lxdimage.image._stream import FileStream
@@ -41,6 +45,7 @@ __all__ = ["Pass"]
 _UNREAL = frozenset(
     b"gV"
 )  # global and volume headers: entries for Go, which go by their names; nothing to unpack
+_DISK_BEGINNING = 2 << 20  # holds the partition table of a disk that is read no further
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
@@ -90,6 +95,7 @@ class Pass:
         self._findings: list[Diagnostic] = []
         self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
+        self._disk_facts: Mapping[str, str] = {}
         self._members = 0
         self._complete = True
 
@@ -118,7 +124,7 @@ class Pass:
         if self._layout is Layout.SPLIT:
             stream = self._stream(self._sources[1])
             self._detect_root(judge, stream)
-            files.append(stream.facts())
+            files.append(self._disk_root(stream) if stream.format == QCOW2 else stream.facts())
         refusals = [d for d in (*judge.importing.findings, *judge.findings) if d.stage is Stage.IMPORT]
         if refusals:
             raise error_of(refusals)
@@ -144,7 +150,8 @@ class Pass:
             self._archive(stream)
         for judge in self._judges:
             judge.importing.finish()
-        return facts or (stream.finish() if self._complete else stream.facts())
+        facts = facts or (stream.finish() if self._complete else stream.facts())
+        return attrs.evolve(facts, facts=self._disk_facts) if self._disk_facts else facts
 
     def _undetected(self, stream: FileStream, target: Target) -> Diagnostic | None:
         """Return why *target* cannot tell what the first file is, if so."""
@@ -298,10 +305,7 @@ class Pass:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
         if name in DISK_NAMES:
-            from lxdimage.formats._qcow2 import HEAD_SIZE, check_qcow2_header
-
-            head = read_head(member.chunks(), HEAD_SIZE)
-            self._report(check_qcow2_header(head, member.size, f"{self._sources[0].name}:rootfs.img"))
+            self._disk_facts = self._passing_disk(member.chunks(), f"{self._sources[0].name}:rootfs.img")
         elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
             self._templates.see_link(os.fsdecode(name[len(b"templates/") :]), member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
@@ -369,12 +373,9 @@ class Pass:
             self._root_archive(stream)
         elif stream.format == SQUASHFS:
             return self._squashfs_root(stream)
-        facts = stream.finish()
-        if stream.format == QCOW2:
-            from lxdimage.formats._qcow2 import check_qcow2_header
-
-            self._report(check_qcow2_header(stream.start, facts.size, stream.name))
-        return facts
+        elif stream.format == QCOW2:
+            return self._disk_root(stream)
+        return stream.finish()
 
     def _detect_root(self, judge: _Judge, stream: FileStream) -> None:
         """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
@@ -411,6 +412,33 @@ class Pass:
             text = "all members of the root begin with 'rootfs/', so they end up in /rootfs of the instance"
             self._report([diagnose("root-prefixed", text, source=stream.name)])
         self._finish_archive(stream, reader, unpack)
+
+    def _disk_root(self, stream: FileStream) -> FileFacts:
+        """Read the disk of a virtual machine, its tables walked in a complete pass."""
+        if self._complete and stream.rereadable:
+            with stream.seekable() as (file, facts):
+                findings, told = examine_disk(SeekableFile(file), stream.name)
+            self._report(findings)
+        else:
+            told = self._passing_disk(stream.raw(), stream.name)
+            facts = stream.finish() if self._complete else stream.facts()
+        return attrs.evolve(facts, facts=told)
+
+    def _passing_disk(self, chunks: Chunks, name: str) -> Mapping[str, str]:
+        """Look into a disk while it passes, only at its beginning unless the pass is complete."""
+        from lxdimage.formats._qcow2 import PassingDisk
+
+        disk = PassingDisk()
+        for chunk in chunks:
+            disk.take(chunk)
+            if not self._complete and disk.size >= _DISK_BEGINNING:
+                disk.cut = True
+                break
+        if not self._complete:
+            return disk_facts(disk)
+        findings, facts = examine_disk(disk, name)
+        self._report(findings)
+        return facts
 
     def _squashfs_root(self, stream: FileStream) -> FileFacts:
         """Read a SquashFS root completely, as ``unsquashfs`` will when an instance is created."""

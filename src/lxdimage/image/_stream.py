@@ -103,10 +103,15 @@ class FileStream:
         sha256 = self._digest.finish()
         return attrs.evolve(self.facts(), size=self._digest.size, sha256=sha256)
 
+    @property
+    def rereadable(self) -> bool:
+        """Whether the file can be read a second time, at any place."""
+        return self._source.seekable and self._place == 0
+
     @contextmanager
     def seekable(self) -> Iterator[tuple[BinaryIO, FileFacts]]:
         """Read the file to its end, and give it again, this time for reading at any place."""
-        if self._source.seekable and self._place == 0:
+        if self.rereadable:
             facts = self.finish() if self._digest else self.facts()
             self._source.stream.seek(0)
             yield self._source.stream, facts

@@ -240,6 +240,17 @@ The tables of the disk are larger than what is checked.
 The header is valid; the clusters were not compared with their reference counts.""",
     ),
     Rule(
+        code="qcow2-not-compared",
+        title="The tables of a qcow2 disk were not all at hand",
+        severity=Severity.INFO,
+        explanation="""\
+A disk inside an archive, or on standard input, is read once and in order.
+Its tables are kept while they pass, up to 8 MiB of them and as far as they come after what points to them, as
+`qemu-img convert` writes them.
+Of this disk that was not enough to compare its clusters with the file and with their reference counts.
+Its header is valid; `lxdimage validate` of the disk as the second file of a split image looks at all of it.""",
+    ),
+    Rule(
         code="qcow2-cluster",
         title="A cluster of a qcow2 disk cannot be read",
         severity=Severity.ERROR,

@@ -13,6 +13,7 @@ from lxdimage.formats._qcow2._header import (
     read_qcow2_header,
 )
 from lxdimage.formats._qcow2._partitions import Partition, PartitionTable, read_partitions
+from lxdimage.formats._qcow2._passing import NotKeptError, PassingDisk
 
 __all__ = [
     "HEAD_SIZE",
@@ -20,8 +21,10 @@ __all__ = [
     "Disk",
     "Encryption",
     "Features",
+    "NotKeptError",
     "Partition",
     "PartitionTable",
+    "PassingDisk",
     "Qcow2Header",
     "Qcow2Usage",
     "check_qcow2",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO
 
 import attrs
 
@@ -17,9 +16,11 @@ from lxdimage.formats._qcow2._header import (
     Qcow2Header,
     read_qcow2_header,
 )
+from lxdimage.formats._qcow2._passing import NotKeptError
 from lxdimage.formats._qcow2._refcounts import compare_refcounts
+from lxdimage.formats._qcow2._snapshots import check_snapshots
 from lxdimage.formats._qcow2._walk import Problem, Walk, walk_tables
-from lxdimage.formats._seekable import SeekableFile
+from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
 __all__ = ["Qcow2Usage", "check_qcow2", "check_qcow2_header", "scan_qcow2"]
@@ -130,24 +131,32 @@ class Qcow2Usage:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def check_qcow2(file: BinaryIO, *, source: str = "") -> tuple[Diagnostic, ...]:
+def check_qcow2(disk: RandomAccess, *, source: str = "") -> tuple[tuple[Diagnostic, ...], Qcow2Usage | None]:
     """
-    Return what is wrong with a disk, its tables walked but no content read.
+    Return what is wrong with a disk, its tables walked but no content read, and what it stores.
 
     Args:
-        file: A seekable file.
+        disk: A file, or what was kept of one.
         source: Its name, for findings.
 
     Returns:
-        The findings; one with `Stage.CREATE` when the disk cannot be converted.
+        The findings, one with `Stage.CREATE` when the disk cannot be converted; and what the disk stores, None when
+        its header is not valid or its tables were not kept.
     """
     try:
-        return scan_qcow2(file, source=source).diagnostics
+        usage = scan_qcow2(disk, source=source)
     except InvalidImageError as error:
-        return tuple(attrs.evolve(diagnostic, stage=Stage.CREATE) for diagnostic in error.diagnostics)
+        return tuple(attrs.evolve(diagnostic, stage=Stage.CREATE) for diagnostic in error.diagnostics), None
+    except NotKeptError:
+        message = (
+            "the tables of the disk were not all at hand while it was read, so its clusters were not compared"
+        )
+        unknown = diagnose("qcow2-not-compared", message, source=source)
+        return (*check_qcow2_header(disk.read(0, HEAD_SIZE), disk.size, source), unknown), None
+    return usage.diagnostics, usage
 
 
-def scan_qcow2(file: BinaryIO, *, source: str = "") -> Qcow2Usage:
+def scan_qcow2(disk: RandomAccess, *, source: str = "") -> Qcow2Usage:
     """
     Walk the tables of a disk and return what it stores and what is wrong with it.
 
@@ -155,23 +164,24 @@ def scan_qcow2(file: BinaryIO, *, source: str = "") -> Qcow2Usage:
     bitmaps, encryption or a data file.
 
     Args:
-        file: A seekable file; it stays the caller's to close.
+        disk: A file, or what was kept of one.
         source: Its name, for findings.
 
     Raises:
-        InvalidImageError: The header is not valid.
+        InvalidImageError: The header, or the table of snapshots, is not valid.
+        NotKeptError: Of a disk that passed by, a table was not kept.
     """
-    seekable = SeekableFile(file)
-    head = seekable.read(0, HEAD_SIZE)
+    head = disk.read(0, HEAD_SIZE)
     header = read_qcow2_header(head, source=source)
-    walk = walk_tables(seekable, header)
+    check_snapshots(disk, header, source)
+    walk = walk_tables(disk, header)
     findings = [
-        *check_qcow2_header(head, seekable.size, source),
-        *_check_walk(seekable, header, walk, source),
+        *check_qcow2_header(head, disk.size, source),
+        *_check_walk(disk, header, walk, source),
     ]
     leaks = corruptions = None
     if walk.complete and _is_plain(header):
-        leaks, corruptions, first = compare_refcounts(seekable, header, walk)
+        leaks, corruptions, first = compare_refcounts(disk, header, walk)
         findings.extend(_check_refcounts(leaks, corruptions, first << header.cluster_bits, source))
     return Qcow2Usage(
         header=header,
@@ -198,7 +208,7 @@ _PROBLEMS: Mapping[Problem, tuple[str, str, Stage | None]] = {
 }
 
 
-def _check_walk(file: SeekableFile, header: Qcow2Header, walk: Walk, source: str) -> Iterator[Diagnostic]:
+def _check_walk(file: RandomAccess, header: Qcow2Header, walk: Walk, source: str) -> Iterator[Diagnostic]:
     if not walk.complete:
         yield diagnose("qcow2-limit", "the tables are too large to be compared", source=source)
     for problem, (count, place) in walk.problems.items():

@@ -11,7 +11,7 @@ import io
 import struct
 import zlib
 from enum import Enum
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.formats._qcow2._header import (
@@ -22,7 +22,7 @@ from lxdimage.formats._qcow2._header import (
     Qcow2Header,
     read_qcow2_header,
 )
-from lxdimage.formats._seekable import SeekableFile
+from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
 __all__ = ["Cluster", "ClusterKind", "Disk", "open_disk", "parse_cluster"]
@@ -86,7 +86,7 @@ class Disk:
         size: Bytes that the guest sees.
     """
 
-    def __init__(self, file: SeekableFile, header: Qcow2Header, source: str) -> None:
+    def __init__(self, file: RandomAccess, header: Qcow2Header, source: str) -> None:
         self.header = header
         self.size = header.virtual_size
         self._file = file
@@ -223,12 +223,12 @@ def _decode_zstd(data: bytes, size: int) -> bytes:
 _DECODERS = {ClusterCompression.ZLIB: _inflate, ClusterCompression.ZSTD: _decode_zstd}
 
 
-def open_disk(file: BinaryIO, *, source: str = "") -> Disk:
+def open_disk(file: RandomAccess, *, source: str = "") -> Disk:
     """
     Open a qcow2 disk to read what the guest sees.
 
     Args:
-        file: A seekable file; it stays the caller's to close.
+        file: A file, or what was kept of one.
         source: Its name, for findings.
 
     Returns:
@@ -238,12 +238,11 @@ def open_disk(file: BinaryIO, *, source: str = "") -> Disk:
         InvalidImageError: The header is not valid.
         UnsupportedFormatError: The clusters are encrypted or in another file.
     """
-    seekable = SeekableFile(file)
-    header = read_qcow2_header(seekable.read(0, HEAD_SIZE), source=source)
+    header = read_qcow2_header(file.read(0, HEAD_SIZE), source=source)
     if header.encryption is not Encryption.NONE:
         message = f"the clusters are encrypted with {header.encryption.name}"
         raise UnsupportedFormatError(diagnose("qcow2-encrypted", message, source=source, offset=32))
     if header.data_file is not None:
         message = f"the clusters are in the file {header.data_file!r}"
         raise UnsupportedFormatError(diagnose("qcow2-data-file", message, source=source, offset=72))
-    return Disk(seekable, header, source)
+    return Disk(file, header, source)

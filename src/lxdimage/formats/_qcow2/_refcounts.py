@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lxdimage.formats._qcow2._header import Qcow2Header
 from lxdimage.formats._qcow2._walk import Walk, read_numbers
-from lxdimage.formats._seekable import SeekableFile
+from lxdimage.formats._seekable import RandomAccess
 
 __all__ = ["Difference", "compare_refcounts"]
 
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
     first: int
 
 
-def compare_refcounts(file: SeekableFile, header: Qcow2Header, walk: Walk) -> Difference:
+def compare_refcounts(file: RandomAccess, header: Qcow2Header, walk: Walk) -> Difference:
     """Return how the reference counts differ from *walk*, to whose references the refcount blocks are added."""
     clusters = len(walk.references)
     per_block = header.cluster_size * 8 // header.refcount_bits
@@ -64,7 +64,7 @@ def compare_refcounts(file: SeekableFile, header: Qcow2Header, walk: Walk) -> Di
     return Difference(leaks, corruptions, first)
 
 
-def _counts(file: SeekableFile, header: Qcow2Header, place: int) -> Sequence[int]:
+def _counts(file: RandomAccess, header: Qcow2Header, place: int) -> Sequence[int]:
     """Return the numbers of a refcount block; none where it is not in the file."""
     if not place or place % header.cluster_size:
         return ()

@@ -15,7 +15,7 @@ import attrs
 
 from lxdimage.formats._qcow2._disk import PLACE_MASK, Cluster, ClusterKind, parse_cluster
 from lxdimage.formats._qcow2._header import Qcow2Header
-from lxdimage.formats._seekable import SeekableFile
+from lxdimage.formats._seekable import RandomAccess
 
 __all__ = ["Problem", "Walk", "read_numbers", "walk_tables"]
 
@@ -23,6 +23,7 @@ MOST_CLUSTERS = 1 << 25
 """Clusters of a file of which the references are counted: one byte of memory each."""
 _MOST_ENTRIES = 1 << 24
 _MOST_COUNTED = 255
+_MOST_CUT = 4
 
 
 class Problem(Enum):
@@ -45,7 +46,7 @@ class Walk:
         compressed: Those of them that are compressed.
         end: Where the last used cluster ends.
         problems: How often an entry is wrong, and the first place that it names.
-        cut: Compressed clusters that are only partly in the file.
+        cut: Compressed clusters that may be only partly in the file, or whose entry is.
         complete: Whether all tables were walked.
     """
 
@@ -62,6 +63,12 @@ class Walk:
         count, first = self.problems.get(problem, (0, place))
         self.problems[problem] = count + 1, first
 
+    def note_cut(self, cluster: Cluster) -> None:
+        """Keep a cluster that may be cut: of many the last ones, since what lies before a whole one is whole."""
+        self.cut.append(cluster)
+        if len(self.cut) > _MOST_CUT:
+            self.cut.remove(min(self.cut, key=lambda cluster: cluster.place))
+
 
 def read_numbers(data: bytes) -> array[int]:
     """Return the big-endian numbers of eight bytes that *data* holds."""
@@ -71,7 +78,7 @@ def read_numbers(data: bytes) -> array[int]:
     return numbers
 
 
-def walk_tables(file: SeekableFile, header: Qcow2Header) -> Walk:
+def walk_tables(file: RandomAccess, header: Qcow2Header) -> Walk:
     """Return what the active tables of a disk say; internal snapshots are not walked."""
     clusters = -(-file.size // header.cluster_size)
     if clusters > MOST_CLUSTERS:
@@ -87,7 +94,7 @@ def walk_tables(file: SeekableFile, header: Qcow2Header) -> Walk:
 class _Walker:
     """The steps of a walk, which share its result."""
 
-    def __init__(self, file: SeekableFile, header: Qcow2Header, result: Walk) -> None:
+    def __init__(self, file: RandomAccess, header: Qcow2Header, result: Walk) -> None:
         self.result = result
         self._file = file
         self._header = header
@@ -123,8 +130,8 @@ class _Walker:
                 continue
             self.use(place, header.cluster_size)
             if place + header.cluster_size > self._file.size:
-                result.note(Problem.OUTSIDE, place)
-            elif place in self._tables:
+                result.note(Problem.OUTSIDE, place)  # what of it is there counts nevertheless
+            if place in self._tables:
                 result.note(Problem.SHARED_TABLE, place)
             else:
                 self._tables.add(place)
@@ -132,10 +139,15 @@ class _Walker:
 
     def _walk_l2(self, table: int) -> None:
         header = self._header
-        entries = read_numbers(self._file.read(table, header.cluster_size))
+        data = self._file.read(table, header.cluster_size)
+        entries = read_numbers(data + bytes(-len(data) % 8))
         for entry in entries[:: header.l2_entry_size // 8]:
             if entry:
                 self._use_cluster(parse_cluster(header, entry))
+        if len(data) % 8:  # the file ends within an entry, and qemu reads zeros for the rest of it
+            cluster = parse_cluster(header, entries[-1])
+            if cluster.kind is ClusterKind.COMPRESSED:
+                self.result.note_cut(cluster)
 
     def _use_cluster(self, cluster: Cluster) -> None:
         kind, place, size = cluster
@@ -157,5 +169,5 @@ class _Walker:
     def _check_compressed(self, cluster: Cluster) -> None:
         if cluster.place >= self._file.size:
             self.result.note(Problem.OUTSIDE_COMPRESSED, cluster.place)
-        elif cluster.place + cluster.size > self._file.size and len(self.result.cut) < 2:
-            self.result.cut.append(cluster)
+        elif cluster.place + cluster.size > self._file.size:
+            self.result.note_cut(cluster)

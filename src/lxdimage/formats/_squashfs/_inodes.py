@@ -219,7 +219,20 @@ class InodeTable:
             # Most inodes are of this type.  Calling a named tuple takes three times as long as making it so.
             body = new(File, (size, start, fragment, at, 0))
             after = offset + _BASIC_FILE.size
-            row = _FILE, EntryType.FILE, mode & 0o7777, uid, gid, mtime, number, 1, NOTHING, body, place, after
+            row = (
+                _FILE,
+                EntryType.FILE,
+                mode & 0o7777,
+                uid,
+                gid,
+                mtime,
+                number,
+                1,
+                NOTHING,
+                body,
+                place,
+                after,
+            )
             inodes.append(new(Inode, row))
         return inodes
 

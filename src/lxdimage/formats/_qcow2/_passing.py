@@ -1,0 +1,155 @@
+"""
+A disk that passes by once, as a member of an archive or through a pipe.
+
+Programs that make a disk write a table before, or soon after, what it maps.  So when a table has passed, what it names
+is still to come, and can be kept as well: all tables of a disk are small beside its clusters.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from heapq import heappop, heappush
+
+from lxdimage.errors import InvalidImageError
+from lxdimage.formats._qcow2._disk import PLACE_MASK, ClusterKind, parse_cluster
+from lxdimage.formats._qcow2._header import HEAD_SIZE, Qcow2Header, read_qcow2_header
+from lxdimage.formats._qcow2._walk import read_numbers
+
+__all__ = ["NotKeptError", "PassingDisk"]
+
+_MOST_KEPT = 8 << 20
+_LAST = (2 << 20) + (1 << 16)  # more than a compressed cluster, the last of which may be cut
+_GUEST_HEAD = 1 << 15  # holds every partition table
+
+
+class NotKeptError(Exception):
+    """What is to be read was not kept."""
+
+
+class PassingDisk:
+    """
+    Keeps the tables of a disk, and the guest's first bytes, while the disk passes.
+
+    Afterwards they are read as if the disk were a file.  What came too early, or is more than 8 MiB, is not there.
+
+    Attributes:
+        size: Bytes that passed.
+        cut: Whether more would have come, had somebody waited for it.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.cut = False
+        self._start = bytearray()  # the first bytes, which hold the header
+        self._header: Qcow2Header | None = None
+        self._first_table = 0  # the L2 table that maps the guest's first bytes
+        self._room = _MOST_KEPT
+        self._kept: dict[int, bytearray] = {}  # by where it begins
+        self._places: list[int] = []  # these, in order
+        self._wanted: list[tuple[int, int]] = []  # where it begins and ends, a heap
+        self._begun: list[tuple[int, int]] = []  # what of it has passed in part
+        self._last: deque[bytes] = deque()
+        self._last_size = 0
+
+    def take(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._last.append(chunk)
+        self._last_size += len(chunk)
+        while self._last_size - len(self._last[0]) >= _LAST:
+            self._last_size -= len(self._last.popleft())
+        self.size += len(chunk)
+        if self._header is not None:
+            self._keep(chunk)
+        elif len(self._start) < HEAD_SIZE:
+            self._start += chunk
+            if len(self._start) >= HEAD_SIZE:
+                self._begin()
+
+    def _begin(self) -> None:
+        """Look at the header, which tells where the tables are."""
+        try:
+            header = read_qcow2_header(bytes(self._start[:HEAD_SIZE]))
+        except InvalidImageError:
+            return  # nothing of the disk will be looked at
+        self._header = header
+        self._want(header.l1_table, header.l1_size * 8)
+        self._want(header.refcount_table, header.refcount_table_clusters * header.cluster_size)
+        self._keep(b"")
+
+    def _want(self, place: int, size: int) -> None:
+        if place not in self._kept and size <= self._room:
+            self._room -= size
+            self._kept[place] = bytearray()
+            heappush(self._wanted, (place, place + size))
+
+    def _keep(self, chunk: bytes) -> None:
+        """Keep what is wanted of *chunk*, the last one that passed, and whatever that names."""
+        base = self.size - len(chunk)
+        begun, self._begun = self._begun, []
+        while begun or (self._wanted and self._wanted[0][0] < self.size):
+            place, end = begun.pop() if begun else heappop(self._wanted)
+            kept = self._kept[place]
+            if place < base and not kept:
+                kept += self._recent(place, min(end, base))
+                if not kept:
+                    continue  # it passed too long ago
+            kept += chunk[place + len(kept) - base : end - base]
+            if end > self.size:
+                self._begun.append((place, end))
+            else:
+                self._follow(place, bytes(kept))
+
+    def _recent(self, place: int, end: int) -> bytes:
+        """Return bytes that passed not long ago; nothing when it was longer ago."""
+        start = self.size - self._last_size
+        if place < start:
+            return b""
+        pieces = []
+        for chunk in self._last:
+            if start >= end:
+                break
+            pieces.append(chunk[max(place - start, 0) : end - start])
+            start += len(chunk)
+        return b"".join(pieces)
+
+    def _follow(self, place: int, table: bytes) -> None:
+        """Want what is named by what was kept at *place*."""
+        header = self._header
+        assert header is not None
+        if place in {header.l1_table, header.refcount_table}:
+            below = [number & PLACE_MASK for number in read_numbers(table)]
+            for number in filter(None, below):
+                self._want(number, header.cluster_size)
+            if place == header.l1_table and below:
+                self._first_table = below[0]
+        elif place == self._first_table:
+            clusters = -(-_GUEST_HEAD // header.cluster_size)
+            for entry in read_numbers(table)[:: header.l2_entry_size // 8][:clusters]:
+                cluster = parse_cluster(header, entry)
+                if cluster.kind in {ClusterKind.PLAIN, ClusterKind.COMPRESSED}:
+                    self._want(cluster.place, cluster.size)
+
+    def read(self, place: int, size: int) -> bytes:
+        """
+        Return *size* bytes at *place*, fewer where the disk ends before; once all has passed.
+
+        Raises:
+            NotKeptError: They were not kept.
+        """
+        if self.cut and place + size > self.size:
+            raise NotKeptError
+        size = min(size, self.size - place)
+        if place < 0 or size <= 0:
+            return b""
+        if place + size <= len(self._start):
+            return bytes(self._start[place : place + size])
+        self._places = self._places or sorted(self._kept)
+        index = bisect_right(self._places, place) - 1
+        if index >= 0:
+            start = self._places[index]
+            if len(data := self._kept[start][place - start : place - start + size]) == size:
+                return bytes(data)
+        if len(recent := self._recent(place, place + size)) == size:
+            return recent
+        raise NotKeptError
