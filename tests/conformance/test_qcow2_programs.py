@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,23 @@ def test_qemu_refuses_the_cuts_that_are_refused(name: str, tmp_path: Path) -> No
         with path.open("rb") as file:
             for disk in (SeekableFile(file), passing):
                 assert refused == any(finding.stage for finding in check_qcow2(disk)[0]), size
+
+
+@pytest.mark.parametrize("name", ["version3", "zlib", "zstd", "snapshot"])
+def test_qemu_refuses_the_flips_that_are_refused(name: str, tmp_path: Path) -> None:
+    """A disk with one bit flipped: tables that point elsewhere, and compressed clusters that do not decompress."""
+    need("qemu-img")
+    rng = random.Random(name)
+    data, path = (CORPUS / f"{name}.qcow2").read_bytes(), tmp_path / "disk"
+    used = [place for place, byte in enumerate(data) if byte]
+    for place in rng.sample(used, 60) + rng.sample(range(len(data)), 40):
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
+        refused = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode != 0
+        passing = PassingDisk()
+        passing.take(bytes(damaged))
+        with path.open("rb") as file:
+            for disk in (SeekableFile(file), passing):
+                assert refused == any(finding.stage for finding in check_qcow2(disk)[0]), place

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
+import zlib
 
 import pytest
 
+from lxdimage.diagnostics import Stage
 from lxdimage.formats._qcow2 import (
     NotKeptError,
     PassingDisk,
@@ -166,3 +169,61 @@ def test_no_flip_and_no_cut_breaks_the_reader() -> None:
         findings, _ = check_qcow2(passed(bytes(data), 1000))
         codes = [found.code for found in findings]
         assert codes == [found.code for found in by_file] or codes[-1] == "qcow2-not-compared"
+
+
+# ---- compressed clusters
+
+FIRST = (4 + TABLES) * SIZE  # place of the first one
+
+
+def compressed_disk(*, overlapping: bool = False) -> bytes:
+    """Return a disk of compressed clusters that nothing compresses well, one behind the other."""
+    rng = random.Random(1)
+    contents = [rng.randbytes(3000).ljust(SIZE, b"x") for _ in range(STORED)]
+    data, entries = bytearray(), [0] * (TABLES * 512)
+    for number, content in enumerate(contents):
+        encoder = zlib.compressobj(wbits=-12)
+        stream = encoder.compress(content) + encoder.flush()
+        place = FIRST + (0 if overlapping else len(data))
+        sectors = (place + len(stream) - 1) // 512 - place // 512
+        entries[number * 2] = 1 << 62 | sectors << 58 | place
+        data += stream
+    usual = large_disk()
+    tables = struct.pack(f">{len(entries)}Q", *entries)
+    l2 = 4 * SIZE
+    return usual[:l2] + tables + bytes(data) + bytes(512)
+
+
+@pytest.mark.parametrize("size", [1000, 65_536, 1 << 22])
+def test_compressed_clusters_are_looked_at_while_they_pass(size: int) -> None:
+    data = bytearray(compressed_disk())
+    assert not any(found.stage for found in check_qcow2(passed(bytes(data), size))[0])
+    entry = int.from_bytes(data[4 * SIZE + 8 * 1000 : 4 * SIZE + 8 * 1001], "big")
+    place = entry & ((1 << 58) - 1)
+    data[place] |= 6  # a kind of block that does not exist
+    by_file = check_qcow2(SeekableFile(io.BytesIO(bytes(data))))
+    assert check_qcow2(passed(bytes(data), size)) == by_file
+    (found,) = (finding for finding in by_file[0] if finding.code == "qcow2-cluster")
+    assert (found.stage, found.offset) == (Stage.CREATE, place)
+
+
+def test_more_compressed_clusters_than_wait_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lxdimage.formats._qcow2._passing._MOST_WAITING", 100)
+    assert [found.code for found in check_qcow2(passed(compressed_disk(), 1 << 16))[0]] == [
+        "qcow2-not-compared"
+    ]
+
+
+def test_a_cluster_that_many_entries_name_is_decompressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, calls = compressed_disk(overlapping=True), 0
+
+    def count(*_: object) -> bool:
+        nonlocal calls
+        calls += 1
+        return True
+
+    for module in ("_check", "_passing"):
+        monkeypatch.setattr(f"lxdimage.formats._qcow2.{module}.decompresses", count)
+    check_qcow2(SeekableFile(io.BytesIO(data)))
+    check_qcow2(passed(data, 1 << 16))
+    assert calls == 2

@@ -8,7 +8,7 @@ import attrs
 
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._qcow2._disk import Disk
+from lxdimage.formats._qcow2._disk import Cluster, Disk, decompresses
 from lxdimage.formats._qcow2._header import (
     HEAD_SIZE,
     Encryption,
@@ -16,7 +16,7 @@ from lxdimage.formats._qcow2._header import (
     Qcow2Header,
     read_qcow2_header,
 )
-from lxdimage.formats._qcow2._passing import NotKeptError
+from lxdimage.formats._qcow2._passing import NotKeptError, PassingDisk
 from lxdimage.formats._qcow2._refcounts import compare_refcounts
 from lxdimage.formats._qcow2._snapshots import check_snapshots
 from lxdimage.formats._qcow2._walk import Problem, Walk, walk_tables
@@ -24,6 +24,10 @@ from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
 __all__ = ["Qcow2Usage", "check_qcow2", "check_qcow2_header", "scan_qcow2"]
+
+
+_RATIO, _RATIO_COUNTS_FROM = 2000, 256 << 20
+_REMEMBERED = 100_000
 
 
 def check_qcow2_header(head: bytes, file_size: int | None = None, source: str = "") -> tuple[Diagnostic, ...]:
@@ -174,7 +178,7 @@ def scan_qcow2(disk: RandomAccess, *, source: str = "") -> Qcow2Usage:
     head = disk.read(0, HEAD_SIZE)
     header = read_qcow2_header(head, source=source)
     check_snapshots(disk, header, source)
-    walk = walk_tables(disk, header)
+    walk = walk_tables(disk, header, _whole(disk, header))
     findings = [
         *check_qcow2_header(head, disk.size, source),
         *_check_walk(disk, header, walk, source),
@@ -194,6 +198,37 @@ def scan_qcow2(disk: RandomAccess, *, source: str = "") -> Qcow2Usage:
     )
 
 
+def _whole(disk: RandomAccess, header: Qcow2Header) -> Callable[[Cluster], bool]:
+    """Return what tells whether a compressed cluster decompresses."""
+    if not isinstance(disk, PassingDisk):
+        return _Decompressor(disk, header)
+    disk.end()
+    return disk.whole
+
+
+class _Decompressor:
+    """
+    Tells whether compressed clusters decompress, as ``qemu-img convert`` finds out.
+
+    A cluster that several entries name is decompressed once, and no more in all than `_RATIO` times the disk's size.
+    """
+
+    def __init__(self, disk: RandomAccess, header: Qcow2Header) -> None:
+        self._disk = disk
+        self._header = header
+        self._left = max(_RATIO_COUNTS_FROM, _RATIO * disk.size)
+        self._known: dict[int, bool] = {}
+
+    def __call__(self, cluster: Cluster) -> bool:
+        found = self._known.get(cluster.place)
+        if found is None:
+            self._left -= self._header.cluster_size
+            found = self._left < 0 or decompresses(self._header, self._disk.read(cluster.place, cluster.size))
+            if len(self._known) < _REMEMBERED:
+                self._known[cluster.place] = found
+        return found
+
+
 def _is_plain(header: Qcow2Header) -> bool:
     """Whether only the active tables use clusters, and the reference counts are meant to be right."""
     others = header.snapshots or header.bitmaps or header.data_file is not None
@@ -204,6 +239,7 @@ _PROBLEMS: Mapping[Problem, tuple[str, str, Stage | None]] = {
     Problem.OUTSIDE: ("qcow2-truncated", "are not in the file and read as zeros", None),
     Problem.OUTSIDE_COMPRESSED: ("qcow2-truncated", "are compressed and not in the file", Stage.CREATE),
     Problem.UNALIGNED: ("qcow2-corruption", "are at a place where no cluster can be", Stage.CREATE),
+    Problem.BROKEN: ("qcow2-cluster", "are compressed and do not decompress", Stage.CREATE),
     Problem.SHARED_TABLE: ("qcow2-corruption", "are L2 tables that are used twice", None),
 }
 

@@ -25,11 +25,11 @@ from lxdimage.formats._qcow2._header import (
 from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
-__all__ = ["Cluster", "ClusterKind", "Disk", "open_disk", "parse_cluster"]
+__all__ = ["Cluster", "ClusterKind", "Disk", "decompresses", "open_disk", "parse_cluster"]
 
 PLACE_MASK = 0x00FF_FFFF_FFFF_FE00
 """The bits of an L1 or L2 entry that are a place."""
-_COMPRESSED = 1 << 62
+COMPRESSED = 1 << 62
 _ZERO = 1
 _SECTOR = 512
 _CACHED_TABLES = 16
@@ -66,10 +66,10 @@ _UNALLOCATED = Cluster(ClusterKind.UNALLOCATED)
 
 def parse_cluster(header: Qcow2Header, entry: int) -> Cluster:
     """Return what an L2 entry says; subclusters of extended entries are not told apart here."""
-    if entry & _COMPRESSED:
+    if entry & COMPRESSED:
         bits = 62 - (header.cluster_bits - 8)
         place = entry & ((1 << bits) - 1)
-        sectors = ((entry & (_COMPRESSED - 1)) >> bits) + 1
+        sectors = ((entry & (COMPRESSED - 1)) >> bits) + 1
         return Cluster(ClusterKind.COMPRESSED, place, sectors * _SECTOR - place % _SECTOR)
     place = entry & PLACE_MASK
     if entry & _ZERO and Features.EXTENDED_L2 not in header.features:
@@ -177,15 +177,10 @@ class Disk:
         Raises:
             InvalidImageError: It does not decompress to a whole cluster.
         """
-        data = self._padded(cluster.place, cluster.size)
         try:
-            content = _DECODERS[self.header.compression](data, self.header.cluster_size)
+            return _decompress(self.header, self._padded(cluster.place, cluster.size))
         except _CodecError as error:
             raise self._damaged(f"a compressed cluster does not decompress: {error}", cluster.place) from None
-        if len(content) != self.header.cluster_size:
-            message = f"expected a cluster of {self.header.cluster_size} bytes, found {len(content)}"
-            raise self._damaged(message, cluster.place)
-        return content
 
     def _unallocated(self, length: int) -> bytes:
         if self.header.backing_file is not None:
@@ -199,6 +194,28 @@ class Disk:
 
 class _CodecError(Exception):
     """A compressed cluster does not decompress; the message says why."""
+
+
+def _decompress(header: Qcow2Header, data: bytes) -> bytes:
+    """
+    Return the content of a compressed cluster.
+
+    Raises:
+        _CodecError: It does not decompress to a whole cluster.
+    """
+    content = _DECODERS[header.compression](data, header.cluster_size)
+    if len(content) != header.cluster_size:
+        raise _CodecError(f"expected a cluster of {header.cluster_size} bytes, found {len(content)}")
+    return content
+
+
+def decompresses(header: Qcow2Header, data: bytes) -> bool:
+    """Tell whether a compressed cluster decompresses."""
+    try:
+        _decompress(header, data)
+    except _CodecError:
+        return False
+    return True
 
 
 def _inflate(data: bytes, size: int) -> bytes:

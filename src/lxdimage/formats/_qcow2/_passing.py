@@ -10,15 +10,24 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._qcow2._disk import PLACE_MASK, ClusterKind, parse_cluster
+from lxdimage.formats._qcow2._disk import (
+    COMPRESSED,
+    PLACE_MASK,
+    Cluster,
+    ClusterKind,
+    decompresses,
+    parse_cluster,
+)
 from lxdimage.formats._qcow2._header import HEAD_SIZE, Qcow2Header, read_qcow2_header
 from lxdimage.formats._qcow2._walk import read_numbers
 
 __all__ = ["NotKeptError", "PassingDisk"]
 
 _MOST_KEPT = 8 << 20
+_MOST_WAITING = 1 << 15  # compressed clusters that tables have named and that have not passed
 _LAST = (2 << 20) + (1 << 16)  # more than a compressed cluster, the last of which may be cut
 _GUEST_HEAD = 1 << 15  # holds every partition table
 
@@ -27,11 +36,20 @@ class NotKeptError(Exception):
     """What is to be read was not kept."""
 
 
+class _Stretch(NamedTuple):
+    """Bytes that are wanted, from *place* to *end*: a table, or a compressed cluster."""
+
+    place: int
+    end: int
+    compressed: bool
+
+
 class PassingDisk:
     """
     Keeps the tables of a disk, and the guest's first bytes, while the disk passes.
 
     Afterwards they are read as if the disk were a file.  What came too early, or is more than 8 MiB, is not there.
+    Compressed clusters are decompressed as they pass, and not kept.
 
     Attributes:
         size: Bytes that passed.
@@ -43,12 +61,19 @@ class PassingDisk:
         self.cut = False
         self._start = bytearray()  # the first bytes, which hold the header
         self._header: Qcow2Header | None = None
-        self._first_table = 0  # the L2 table that maps the guest's first bytes
+        self._tables: set[int] = set()  # where L2 tables are
+        self._first_table = 0  # that of them that maps the guest's first bytes
         self._room = _MOST_KEPT
         self._kept: dict[int, bytearray] = {}  # by where it begins
         self._places: list[int] = []  # these, in order
-        self._wanted: list[tuple[int, int]] = []  # where it begins and ends, a heap
-        self._begun: list[tuple[int, int]] = []  # what of it has passed in part
+        self._compressed: dict[
+            int, bytearray
+        ] = {}  # clusters that are not decompressed yet, by where they begin
+        self._held = 0  # bytes of them
+        self._broken: set[int] = set()
+        self._unchecked = False
+        self._wanted: list[_Stretch] = []  # a heap
+        self._begun: list[_Stretch] = []  # what of it has passed in part
         self._last: deque[bytes] = deque()
         self._last_size = 0
 
@@ -66,6 +91,11 @@ class PassingDisk:
             if len(self._start) >= HEAD_SIZE:
                 self._begin()
 
+    def end(self) -> None:
+        """Note that nothing more comes."""
+        if self._header is None and len(self._start) < HEAD_SIZE:
+            self._begin()
+
     def _begin(self) -> None:
         """Look at the header, which tells where the tables are."""
         try:
@@ -78,27 +108,71 @@ class PassingDisk:
         self._keep(b"")
 
     def _want(self, place: int, size: int) -> None:
+        """Want *size* bytes at *place* to be kept."""
         if place not in self._kept and size <= self._room:
             self._room -= size
             self._kept[place] = bytearray()
-            heappush(self._wanted, (place, place + size))
+            heappush(self._wanted, _Stretch(place, place + size, compressed=False))
+
+    def _want_decompressed(self, cluster: Cluster) -> None:
+        """Want a compressed cluster to be looked at when it passes."""
+        place, size = cluster.place, cluster.size
+        if place in self._compressed:
+            return
+        if len(self._compressed) >= _MOST_WAITING:
+            self._unchecked = True
+            return
+        self._compressed[place] = bytearray()
+        heappush(self._wanted, _Stretch(place, place + size, compressed=True))
 
     def _keep(self, chunk: bytes) -> None:
         """Keep what is wanted of *chunk*, the last one that passed, and whatever that names."""
         base = self.size - len(chunk)
         begun, self._begun = self._begun, []
-        while begun or (self._wanted and self._wanted[0][0] < self.size):
-            place, end = begun.pop() if begun else heappop(self._wanted)
-            kept = self._kept[place]
-            if place < base and not kept:
-                kept += self._recent(place, min(end, base))
-                if not kept:
-                    continue  # it passed too long ago
-            kept += chunk[place + len(kept) - base : end - base]
-            if end > self.size:
-                self._begun.append((place, end))
+        while begun or (self._wanted and self._wanted[0].place < self.size):
+            stretch = begun.pop() if begun else heappop(self._wanted)
+            place, end, compressed = stretch
+            data = (self._compressed if compressed else self._kept)[place]
+            before = len(data)
+            if place < base and not data:
+                data += self._recent(place, min(end, base))
+            if place >= base or data:
+                data += chunk[max(place + len(data) - base, 0) : max(end - base, 0)]
+            if compressed:
+                self._held += len(data) - before
+            if (not data and place < base) or self._held > _MOST_KEPT:
+                self._give_up(stretch)
+            elif end > self.size:
+                self._begun.append(stretch)
+            elif compressed:
+                self._decompress(place)
             else:
-                self._follow(place, bytes(kept))
+                self._follow(place, bytes(data))
+
+    def _give_up(self, stretch: _Stretch) -> None:
+        """Do without what passed too long ago, or overlaps too much."""
+        if stretch.compressed:
+            self._held -= len(self._compressed.pop(stretch.place))
+            self._unchecked = True
+
+    def _decompress(self, place: int) -> None:
+        """Look at a compressed cluster that has passed."""
+        assert self._header is not None
+        data = self._compressed.pop(place)
+        self._held -= len(data)
+        if not decompresses(self._header, bytes(data)):
+            self._broken.add(place)
+
+    def whole(self, cluster: Cluster) -> bool:
+        """
+        Tell whether a compressed cluster decompresses.
+
+        Raises:
+            NotKeptError: Not all of them could be looked at.
+        """
+        if self._unchecked:
+            raise NotKeptError
+        return cluster.place not in self._broken
 
     def _recent(self, place: int, end: int) -> bytes:
         """Return bytes that passed not long ago; nothing when it was longer ago."""
@@ -121,14 +195,23 @@ class PassingDisk:
             below = [number & PLACE_MASK for number in read_numbers(table)]
             for number in filter(None, below):
                 self._want(number, header.cluster_size)
-            if place == header.l1_table and below:
-                self._first_table = below[0]
-        elif place == self._first_table:
-            clusters = -(-_GUEST_HEAD // header.cluster_size)
-            for entry in read_numbers(table)[:: header.l2_entry_size // 8][:clusters]:
-                cluster = parse_cluster(header, entry)
-                if cluster.kind in {ClusterKind.PLAIN, ClusterKind.COMPRESSED}:
-                    self._want(cluster.place, cluster.size)
+            if place == header.l1_table:
+                self._tables.update(below)
+                self._first_table = below[0] if below else 0
+        elif place in self._tables:
+            self._follow_l2(header, table, first=place == self._first_table)
+
+    def _follow_l2(self, header: Qcow2Header, table: bytes, *, first: bool) -> None:
+        """Want the compressed clusters of an L2 table, and of the *first* one those of the guest's first bytes."""
+        head = -(-_GUEST_HEAD // header.cluster_size) if first else 0
+        for number, entry in enumerate(read_numbers(table)[:: header.l2_entry_size // 8]):
+            if not entry or (number >= head and not entry & COMPRESSED):
+                continue
+            cluster = parse_cluster(header, entry)
+            if number < head and cluster.size:
+                self._want(cluster.place, cluster.size)
+            if cluster.kind is ClusterKind.COMPRESSED:
+                self._want_decompressed(cluster)
 
     def read(self, place: int, size: int) -> bytes:
         """

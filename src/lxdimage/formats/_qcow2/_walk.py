@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 import attrs
@@ -33,6 +33,7 @@ class Problem(Enum):
     OUTSIDE_COMPRESSED = "outside-compressed"
     UNALIGNED = "unaligned"
     SHARED_TABLE = "shared-table"
+    BROKEN = "broken"
 
 
 @attrs.define(kw_only=True)
@@ -78,12 +79,19 @@ def read_numbers(data: bytes) -> array[int]:
     return numbers
 
 
-def walk_tables(file: RandomAccess, header: Qcow2Header) -> Walk:
-    """Return what the active tables of a disk say; internal snapshots are not walked."""
+def walk_tables(file: RandomAccess, header: Qcow2Header, whole: Callable[[Cluster], bool]) -> Walk:
+    """
+    Return what the active tables of a disk say; internal snapshots are not walked.
+
+    Args:
+        file: The disk.
+        header: Its header.
+        whole: Tells whether a compressed cluster, all of which is in the file, decompresses.
+    """
     clusters = -(-file.size // header.cluster_size)
     if clusters > MOST_CLUSTERS:
         return Walk(references=bytearray(), complete=False)
-    walker = _Walker(file, header, Walk(references=bytearray(clusters)))
+    walker = _Walker(file, header, whole, Walk(references=bytearray(clusters)))
     walker.use(0, 1)
     walker.use(header.l1_table, header.l1_size * 8)
     walker.use(header.refcount_table, header.refcount_table_clusters * header.cluster_size)
@@ -94,10 +102,14 @@ def walk_tables(file: RandomAccess, header: Qcow2Header) -> Walk:
 class _Walker:
     """The steps of a walk, which share its result."""
 
-    def __init__(self, file: RandomAccess, header: Qcow2Header, result: Walk) -> None:
+    def __init__(
+        self, file: RandomAccess, header: Qcow2Header, whole: Callable[[Cluster], bool], result: Walk
+    ) -> None:
         self.result = result
+        self._whole = whole
         self._file = file
         self._header = header
+        self._guest_clusters = -(-header.virtual_size // header.cluster_size)
         self._tables: set[int] = set()
 
     def use(self, place: int, size: int) -> None:
@@ -112,21 +124,24 @@ class _Walker:
     def walk(self) -> None:
         """Walk the L1 table and all L2 tables that it names."""
         left = _MOST_ENTRIES
-        for table in self._l2_places():
+        for number, table in self._l2_places():
             left -= self._header.l2_entries
             if left < 0:
                 self.result.complete = False
                 return
-            self._walk_l2(table)
+            self._walk_l2(table, number * self._header.l2_entries)
 
-    def _l2_places(self) -> Iterator[int]:
+    def _l2_places(self) -> Iterator[tuple[int, int]]:
+        """Yield numbers of entries of the L1 table, and the places of the L2 tables that they name."""
         header, result = self._header, self.result
-        for entry in read_numbers(self._file.read(header.l1_table, header.l1_size * 8)):
+        needed = -(-self._guest_clusters // header.l2_entries)
+        for number, entry in enumerate(read_numbers(self._file.read(header.l1_table, header.l1_size * 8))):
             place = entry & PLACE_MASK
             if not place:
                 continue
             if place % header.cluster_size:
-                result.note(Problem.UNALIGNED, place)
+                if number < needed:
+                    result.note(Problem.UNALIGNED, place)
                 continue
             self.use(place, header.cluster_size)
             if place + header.cluster_size > self._file.size:
@@ -135,31 +150,35 @@ class _Walker:
                 result.note(Problem.SHARED_TABLE, place)
             else:
                 self._tables.add(place)
-                yield place
+                yield number, place
 
-    def _walk_l2(self, table: int) -> None:
+    def _walk_l2(self, table: int, first: int) -> None:
+        """Walk the table whose first entry is that of guest cluster *first*."""
         header = self._header
         data = self._file.read(table, header.cluster_size)
         entries = read_numbers(data + bytes(-len(data) % 8))
-        for entry in entries[:: header.l2_entry_size // 8]:
+        for number, entry in enumerate(entries[:: header.l2_entry_size // 8], first):
             if entry:
-                self._use_cluster(parse_cluster(header, entry))
+                self._use_cluster(parse_cluster(header, entry), read=number < self._guest_clusters)
         if len(data) % 8:  # the file ends within an entry, and qemu reads zeros for the rest of it
             cluster = parse_cluster(header, entries[-1])
             if cluster.kind is ClusterKind.COMPRESSED:
                 self.result.note_cut(cluster)
 
-    def _use_cluster(self, cluster: Cluster) -> None:
+    def _use_cluster(self, cluster: Cluster, *, read: bool) -> None:
+        """Count a cluster; what is wrong with one behind the guest's end nobody reads, and it does not matter."""
         kind, place, size = cluster
         if kind is ClusterKind.COMPRESSED:
             self.result.compressed += 1
-            self._check_compressed(cluster)
+            if read:
+                self._check_compressed(cluster)
         elif place:
             size = self._header.cluster_size
             if place % size:
-                self.result.note(Problem.UNALIGNED, place)
+                if read:
+                    self.result.note(Problem.UNALIGNED, place)
                 return
-            if place + size > self._file.size:
+            if read and place + size > self._file.size:
                 self.result.note(Problem.OUTSIDE, place)
         else:
             return
@@ -171,3 +190,5 @@ class _Walker:
             self.result.note(Problem.OUTSIDE_COMPRESSED, cluster.place)
         elif cluster.place + cluster.size > self._file.size:
             self.result.note_cut(cluster)
+        elif not self._whole(cluster):
+            self.result.note(Problem.BROKEN, cluster.place)
