@@ -74,3 +74,10 @@ def test_a_digest_counts_and_hashes_what_passes(size: int) -> None:
     assert hashlib.sha256(BIG).hexdigest() == digest.finish()
     assert (len(BIG), len(BIG)) == (digest.size, whole.size)
     assert hashlib.sha256(BIG).hexdigest() == whole.finish()
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_character_device_is_refused(device: str) -> None:
+    with pytest.raises(OSError, match="character device") as refused:
+        fingerprint_files(device)
+    assert refused.value.filename == device

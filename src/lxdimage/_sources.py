@@ -6,7 +6,9 @@ A stream need not be seekable; a pipe works.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, TypeAlias
@@ -78,13 +80,18 @@ def open_sources(files: Sequence[FileArgument]) -> Iterator[list[Source]]:
     Open *files*, and close at the end those that were opened here.
 
     Raises:
-        OSError: When a path cannot be opened.
+        OSError: When a path cannot be opened, or is a character device.
     """
     with ExitStack() as stack:
         sources = []
         for file in files:
             if isinstance(file, str | os.PathLike):
                 stream: BinaryIO = stack.enter_context(open(file, "rb", buffering=0))  # noqa: PTH123
+                if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):
+                    # Some of them never end, and none holds an image.
+                    raise OSError(
+                        errno.EINVAL, "a character device cannot be read as a file", os.fsdecode(file)
+                    )
             else:
                 stream = file
             sources.append(Source(file_name(file), stream, _size(stream)))

@@ -15,7 +15,11 @@ Job = Callable[[], bytes]
 
 
 def blocks(chunks: Chunks, size: int) -> Chunks:
-    """Yield the bytes of *chunks* in blocks of exactly *size* bytes, the last one shorter."""
+    """
+    Yield the bytes of *chunks* in blocks of exactly *size* bytes, the last one shorter.
+
+    A block may be large, so nothing of it is held here while whoever asked for it has it.
+    """
     held: list[memoryview] = []
     missing = size
     for chunk in chunks:
@@ -23,13 +27,20 @@ def blocks(chunks: Chunks, size: int) -> Chunks:
         while len(view) >= missing:
             held.append(view[:missing])
             view = view[missing:]
-            yield b"".join(held)
-            held, missing = [], size
+            yield _joined(held)
+            missing = size
         if view:
             held.append(view)
             missing -= len(view)
     if held:
-        yield b"".join(held)
+        yield _joined(held)
+
+
+def _joined(held: list[memoryview]) -> bytes:
+    """Return the bytes of *held*, and empty it."""
+    block = b"".join(held)
+    held.clear()
+    return block
 
 
 def in_order(jobs: Iterable[Job], threads: int, ahead: int = 0) -> Chunks:
@@ -39,7 +50,11 @@ def in_order(jobs: Iterable[Job], threads: int, ahead: int = 0) -> Chunks:
     At most *threads* + *ahead* jobs exist at a time, apart from the one that *jobs* is preparing.
     """
     if threads == 1:
-        yield from (job() for job in jobs)
+        for job in jobs:
+            result = job()
+            del job  # with it goes the block, before the next one is gathered
+            yield result
+            del result
         return
     with Workers(threads) as workers:
         pending: deque[Task] = deque()
