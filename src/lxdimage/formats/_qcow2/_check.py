@@ -8,7 +8,7 @@ import attrs
 
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._qcow2._disk import Cluster, Disk, decompresses
+from lxdimage.formats._qcow2._disk import Cluster, Disk, decompresses, most_decompressed
 from lxdimage.formats._qcow2._header import (
     HEAD_SIZE,
     Encryption,
@@ -26,7 +26,6 @@ from lxdimage.rules import diagnose
 __all__ = ["Qcow2Usage", "check_qcow2", "check_qcow2_header", "scan_qcow2"]
 
 
-_RATIO, _RATIO_COUNTS_FROM = 2000, 256 << 20
 _REMEMBERED = 100_000
 
 
@@ -210,13 +209,13 @@ class _Decompressor:
     """
     Tells whether compressed clusters decompress, as ``qemu-img convert`` finds out.
 
-    A cluster that several entries name is decompressed once, and no more in all than `_RATIO` times the disk's size.
+    A cluster that several entries name is decompressed once.
     """
 
     def __init__(self, disk: RandomAccess, header: Qcow2Header) -> None:
         self._disk = disk
         self._header = header
-        self._left = max(_RATIO_COUNTS_FROM, _RATIO * disk.size)
+        self._left = most_decompressed(disk.size)
         self._known: dict[int, bool] = {}
 
     def __call__(self, cluster: Cluster) -> bool:

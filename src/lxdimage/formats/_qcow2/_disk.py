@@ -25,7 +25,15 @@ from lxdimage.formats._qcow2._header import (
 from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
-__all__ = ["Cluster", "ClusterKind", "Disk", "decompresses", "open_disk", "parse_cluster"]
+__all__ = [
+    "Cluster",
+    "ClusterKind",
+    "Disk",
+    "decompresses",
+    "most_decompressed",
+    "open_disk",
+    "parse_cluster",
+]
 
 PLACE_MASK = 0x00FF_FFFF_FFFF_FE00
 """The bits of an L1 or L2 entry that are a place."""
@@ -35,6 +43,7 @@ _SECTOR = 512
 _CACHED_TABLES = 16
 _RAW_DEFLATE = -15
 _LARGEST_WINDOW = 1 << 27
+_DECOMPRESSED_IN_ANY_CASE, _MOST_RATIO = 256 << 20, 100
 
 
 class ClusterKind(Enum):
@@ -216,6 +225,15 @@ def decompresses(header: Qcow2Header, data: bytes) -> bool:
     except _CodecError:
         return False
     return True
+
+
+def most_decompressed(size: int) -> int:
+    """
+    Return how many bytes of clusters are decompressed of a disk of *size* bytes.
+
+    Clusters of real disks do not overlap; without a bound a small file could name millions of places for them.
+    """
+    return max(_DECOMPRESSED_IN_ANY_CASE, _MOST_RATIO * size)
 
 
 def _inflate(data: bytes, size: int) -> bytes:

@@ -19,6 +19,7 @@ from lxdimage.formats._qcow2._disk import (
     Cluster,
     ClusterKind,
     decompresses,
+    most_decompressed,
     parse_cluster,
 )
 from lxdimage.formats._qcow2._header import HEAD_SIZE, Qcow2Header, read_qcow2_header
@@ -27,6 +28,8 @@ from lxdimage.formats._qcow2._walk import read_numbers
 __all__ = ["NotKeptError", "PassingDisk"]
 
 _MOST_KEPT = 8 << 20
+_LARGEST_TABLE = 1 << 20  # far more than the L1 table of any real disk
+_MOST_BROKEN = 10_000
 _MOST_WAITING = 1 << 15  # compressed clusters that tables have named and that have not passed
 _LAST = (2 << 20) + (1 << 16)  # more than a compressed cluster, the last of which may be cut
 _GUEST_HEAD = 1 << 15  # holds every partition table
@@ -71,6 +74,7 @@ class PassingDisk:
         ] = {}  # clusters that are not decompressed yet, by where they begin
         self._held = 0  # bytes of them
         self._broken: set[int] = set()
+        self._output = 0  # bytes of decompressed clusters
         self._unchecked = False
         self._wanted: list[_Stretch] = []  # a heap
         self._begun: list[_Stretch] = []  # what of it has passed in part
@@ -103,16 +107,24 @@ class PassingDisk:
         except InvalidImageError:
             return  # nothing of the disk will be looked at
         self._header = header
-        self._want(header.l1_table, header.l1_size * 8)
-        self._want(header.refcount_table, header.refcount_table_clusters * header.cluster_size)
+        for place, size in (
+            (header.l1_table, header.l1_size * 8),
+            (header.refcount_table, header.refcount_table_clusters * header.cluster_size),
+        ):
+            if size <= _LARGEST_TABLE:
+                self._want(place, size)
         self._keep(b"")
 
-    def _want(self, place: int, size: int) -> None:
-        """Want *size* bytes at *place* to be kept."""
-        if place not in self._kept and size <= self._room:
-            self._room -= size
-            self._kept[place] = bytearray()
-            heappush(self._wanted, _Stretch(place, place + size, compressed=False))
+    def _want(self, place: int, size: int) -> bool:
+        """Want *size* bytes at *place* to be kept, and tell whether there is room."""
+        if place in self._kept:
+            return True
+        if size > self._room:
+            return False
+        self._room -= size
+        self._kept[place] = bytearray()
+        heappush(self._wanted, _Stretch(place, place + size, compressed=False))
+        return True
 
     def _want_decompressed(self, cluster: Cluster) -> None:
         """Want a compressed cluster to be looked at when it passes."""
@@ -160,7 +172,10 @@ class PassingDisk:
         assert self._header is not None
         data = self._compressed.pop(place)
         self._held -= len(data)
-        if not decompresses(self._header, bytes(data)):
+        self._output += self._header.cluster_size
+        if self._output > most_decompressed(self.size):
+            self._unchecked = True
+        elif not decompresses(self._header, bytes(data)) and len(self._broken) < _MOST_BROKEN:
             self._broken.add(place)
 
     def whole(self, cluster: Cluster) -> bool:
@@ -192,12 +207,13 @@ class PassingDisk:
         header = self._header
         assert header is not None
         if place in {header.l1_table, header.refcount_table}:
-            below = [number & PLACE_MASK for number in read_numbers(table)]
-            for number in filter(None, below):
-                self._want(number, header.cluster_size)
-            if place == header.l1_table:
-                self._tables.update(below)
-                self._first_table = below[0] if below else 0
+            for number, entry in enumerate(read_numbers(table)):
+                below = entry & PLACE_MASK
+                if below and not self._want(below, header.cluster_size):
+                    break
+                if below and place == header.l1_table:
+                    self._tables.add(below)
+                    self._first_table = self._first_table if number else below
         elif place in self._tables:
             self._follow_l2(header, table, first=place == self._first_table)
 
