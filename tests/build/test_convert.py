@@ -30,6 +30,7 @@ from lxdimage.errors import (
     LXDImageError,
     UnsupportedFormatError,
 )
+from lxdimage.formats._squashfs import read_squashfs
 from making import CODECS, METADATA, TEMPLATED, container, member, pack
 from rich import FORMATS, Made, contents, image, root, split
 
@@ -271,6 +272,23 @@ def _plain(path: str, members: dict[str, tuple[Entry, bytes]]) -> tuple[object, 
         entry, content = members[entry.target]
     kept = (entry.type, entry.mode, entry.uid, entry.gid, entry.size, entry.target, entry.device)
     return (*kept, dict(entry.xattrs), entry.mtime_ns // 10**9, content)
+
+
+def test_a_file_whose_name_ends_in_a_slash_is_a_directory_in_a_squashfs(tmp_path: Path) -> None:
+    """As GNU tar unpacks it; `tarfile` writes no such name, so a character is put in its place."""
+    data = pack([*_IMAGE, member("rootfs/d#"), member("rootfs/d/inside", b"y")])
+    at = data.index(b"rootfs/d#\0")
+    header = bytearray(data[at : at + 512])
+    header[8:9] = b"/"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    data = data[:at] + bytes(header) + data[at + 512 :]
+    meta, root_file = tmp_path / "meta", tmp_path / "root"
+    convert(data, output=(meta, root_file), layout=Layout.SPLIT, rootfs_format="squashfs")
+    with root_file.open("rb") as file:
+        kinds = {member.name: member.type for member in read_squashfs(file)}
+    assert kinds[b"d/"] is EntryType.DIRECTORY
+    assert kinds[b"d/inside"] is EntryType.FILE
 
 
 def test_a_squashfs_root_stays_as_it_is(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from lxdimage.archive import Entry, Member
+import attrs
+
+from lxdimage.archive import Entry, EntryType, Member
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.formats._write import OutputFile
@@ -58,7 +60,7 @@ def write_squashfs_root(
     compressor = Compressor[(compression if compression in _COMPRESSORS else Compression.ZSTD).name]
     with file.random_access() as stream:
         written = write_squashfs(
-            ((entry, iter(content)) for entry, content in members),
+            (_as_unpacked(entry, content) for entry, content in members),
             stream,
             compressor=compressor,
             level=level,
@@ -66,3 +68,10 @@ def write_squashfs_root(
             threads=threads,
         )
     return written.diagnostics
+
+
+def _as_unpacked(entry: Entry, content: Iterable[bytes]) -> tuple[Entry, Iterator[bytes]]:
+    """Return what GNU tar makes of an entry: a file whose name ends in a slash becomes a directory."""
+    if entry.type is EntryType.FILE and entry.path.endswith("/"):
+        return attrs.evolve(entry, type=EntryType.DIRECTORY, size=0, data=None), iter(())
+    return entry, iter(content)
