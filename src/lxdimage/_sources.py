@@ -16,6 +16,8 @@ from typing import BinaryIO, TypeAlias
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
+from lxdimage.errors import BuildError
+from lxdimage.rules import diagnose
 
 __all__ = ["FileArgument", "Progress", "Source", "Tracker", "file_name", "open_sources"]
 
@@ -46,6 +48,28 @@ class Source:
         read = self.stream.read
         while chunk := read(size):
             yield chunk
+
+    def steady_chunks(self) -> Chunks:
+        """
+        Yield the bytes as `chunks` does, for what is to be written elsewhere.
+
+        Raises:
+            BuildError: At the end, when the file has changed since the beginning.
+        """
+        before = self._state()
+        for chunk in self.chunks():  # noqa: UP028 - whoever stops early leaves the stream as it is
+            yield chunk
+        if self._state() != before:
+            text = f"{self.name!r} changed while it was read"
+            raise BuildError(diagnose("file-changed", text, source=self.name))
+
+    def _state(self) -> tuple[int, int] | None:
+        """Return size and time of a regular file; None of whatever has neither."""
+        try:
+            status = os.fstat(self.stream.fileno())
+        except (OSError, AttributeError):  # a stream without a file
+            return None
+        return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
     @property
     def seekable(self) -> bool:

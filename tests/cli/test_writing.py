@@ -349,3 +349,25 @@ def test_extract_fails_when_a_member_is_left_out(capsys: pytest.CaptureFixture[s
     status, _, words = run(capsys, "extract", "image.tar.gz", "nothing", "-o", "new")
     assert status == 1
     assert "[member-not-found]" in words
+
+
+# ── how mistakes are said ──
+
+
+def test_why_nothing_was_written_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the finding is of an image that exists, here it is what stopped the verb."""
+    status, _, words = run(
+        capsys, "build", "root.tar", "-o", "new", "--architecture", "x86_64", "--creation-date", "5",
+        "--rule", "/a,template=none.tpl,when=create",
+    )  # fmt: skip
+    assert status == 2
+    assert "error:" in words
+    assert "warning:" not in words
+
+
+def test_names_of_members_may_follow_options(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "extract", "image.tar.gz", "-o", "out", "rootfs/etc")
+    assert (status, out) == (0, "")
+    assert sorted(str(path) for path in Path("out").rglob("*") if path.is_file()) == [
+        "out/rootfs/etc/hostname"
+    ]

@@ -25,7 +25,7 @@ from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_meta
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["Head", "Revision", "dump_text"]
+__all__ = ["Head", "Revision", "check_usable", "dump_text"]
 
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
@@ -39,6 +39,21 @@ def _same(metadata: Metadata) -> Metadata:
 def dump_text(metadata: Metadata) -> bytes:
     """Return the text of a metadata.yaml."""
     return dump_metadata(metadata).encode("utf-8", "surrogateescape")
+
+
+def check_usable(metadata: Metadata, target: Target) -> None:
+    """
+    Check that *target* can use metadata that did not come from a file.
+
+    Raises:
+        InvalidMetadataError: It would refuse the image.
+    """
+    checked = check_documents([dump_text(metadata)], target=target)
+    refusals = [
+        attrs.evolve(found, span=None) for found in checked.diagnostics if found.stage is Stage.IMPORT
+    ]
+    if refusals:
+        raise InvalidMetadataError(*refusals)
 
 
 @attrs.frozen(kw_only=True)
@@ -145,7 +160,13 @@ class Head:
             message = f"'metadata.yaml' is a {member.type.name.lower().replace('_', ' ')}"
             raise InvalidImageError(diagnose("metadata-not-regular", message, source=self._source))
         self._found = entry = attrs.evolve(member.entry, path=_METADATA.decode(), data=None)
-        plain = isinstance(member, TarMember) and member.flag in b"0\0" and member.sparse is None
+        # Without the magic the daemons take a tar that is not compressed for nothing that they know.
+        plain = (
+            isinstance(member, TarMember)
+            and member.flag in b"0\0"
+            and member.sparse is None
+            and member.header[257:262] == b"ustar"
+        )
         head = control_item(_METADATA, member, keep=self._keep)[0] if plain else entry
         text, _ = peek(member.chunks(), METADATA_SIZE + 1)
         self._texts.append(text)
@@ -187,6 +208,8 @@ class Head:
             self.notes.append(diagnose("metadata-merged", text, source=self._source))
         if new != old or len(self._texts) != 1 or self._revision.dump:
             self._item = self._dumped(new)
+        if new != old:
+            check_usable(new, self._revision.target)
         return new
 
     def check_templates(self) -> None:

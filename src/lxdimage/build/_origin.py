@@ -41,7 +41,7 @@ class OriginFile:
         self._source = source
         self._limits = limits
         self._start = source.stream.tell() if source.seekable else 0
-        head, chunks = peek(source.chunks(), HEAD_SIZE)
+        head, chunks = peek(source.steady_chunks(), HEAD_SIZE)
         self.format: FileFormat = _identified(head, source.name)
         self.cursor = Cursor(digest.tap(tracker.tap(chunks)))
 

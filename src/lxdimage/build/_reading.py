@@ -193,12 +193,13 @@ def read_root(
     Args:
         members: The members.
         source: What findings call the archive.
-        strip: How many leading components names lose; members with no more than these are left out.
+        strip: How many leading components names lose; members with no more than these are left out, but for the
+            first directory with so many, which is the root.
 
     Raises:
         InvalidImageError: A member has no place in an image that can be unpacked.
     """
-    empty = True
+    empty, topped = True, False
     for member in members:
         if isinstance(member, RootRun):
             empty = False
@@ -210,8 +211,15 @@ def read_root(
         path = control_path(name)
         target = _target(member, b"", strip) if member.type is EntryType.HARD_LINK else None
         if strip:
+            # The directory that becomes the root says whose that is and what mode it has.
+            top = (
+                not topped
+                and member.type is EntryType.DIRECTORY
+                and path.rstrip(b"/").count(b"/") == strip - 1
+            )
             path = _stripped(path, strip)
-            if not path:
+            topped = topped or top
+            if not path and not top:
                 continue
         empty = False
         yield Root(path + b"/" if path and name.endswith(b"/") else path, member, target)

@@ -20,7 +20,7 @@ from lxdimage.build._archive_root import ArchiveRoot, RootInput
 from lxdimage.build._facts import NO_FACTS, RootFacts, directory_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.compression import Compression
-from lxdimage.diagnostics import Stage
+from lxdimage.diagnostics import Severity
 from lxdimage.errors import BuildError, UnsupportedFormatError
 from lxdimage.formats import HEAD_SIZE, QCOW2, FileFormat, identify
 from lxdimage.formats._seekable import spool
@@ -138,7 +138,7 @@ def open_root(
     with ExitStack() as stack:
         (source,) = stack.enter_context(open_sources([rootfs]))
         start = source.stream.tell() if source.seekable else 0
-        head, chunks = peek(source.chunks(), _HEAD)
+        head, chunks = peek(source.steady_chunks(), _HEAD)
         found = identify(head[:HEAD_SIZE]) or _plain_tar(head)
         if found is None or (found.compression is None and found != QCOW2):
             raise _unknown(head, found.name if found else None, source.name)
@@ -148,7 +148,7 @@ def open_root(
         opened = _opener(source, start, chunks, progress)
         stream_ = source.stream if source.seekable else None
         given = RootInput(source.name, found, source.size, opened, stream_)
-        yield _disk(given, head, options) if found == QCOW2 else ArchiveRoot(given, options)
+        yield _disk(given, options) if found == QCOW2 else ArchiveRoot(given, options)
 
 
 def _plain_tar(head: bytes) -> FileFormat | None:
@@ -167,19 +167,22 @@ def _opener(source: Source, start: int, chunks: Chunks, progress: Progress | Non
     def opened() -> Chunks:
         if source.seekable:
             source.stream.seek(start)
-            return Tracker(progress, [source]).tap(source.chunks())
+            return Tracker(progress, [source]).tap(source.steady_chunks())
         return Tracker(progress, [source]).tap(chunks)
 
     return opened
 
 
-def _disk(source: RootInput, head: bytes, options: RootOptions) -> DiskRoot:
+def _disk(source: RootInput, options: RootOptions) -> DiskRoot:
     """Return a disk that ``qemu-img`` will convert when an instance is made."""
-    from lxdimage.formats._qcow2 import check_qcow2_header
+    from lxdimage.formats._qcow2 import PassingDisk, check_qcow2
 
     assert source.size is not None
-    findings = check_qcow2_header(head, source.size, source.name)
-    refusals = [finding for finding in findings if finding.stage is Stage.CREATE]
+    disk = PassingDisk()
+    for chunk in source.open():
+        disk.take(chunk)
+    findings, _ = check_qcow2(disk, source=source.name)
+    refusals = [finding for finding in findings if finding.stage or finding.severity is Severity.ERROR]
     if refusals:
         raise BuildError(*refusals)
     for finding in findings:

@@ -70,7 +70,7 @@ class ControlCheck:
             self.kinds[path] = member.type
         if path == b"metadata.yaml":
             self._metadata_members += 1
-            self._late_metadata = self._late_metadata or decided
+            self._late_metadata = self._late_metadata or (decided and self._metadata_members > 1)
 
     def finish(self, judged: Judged) -> Iterator[Diagnostic]:
         """Yield what one daemon makes of it."""

@@ -17,8 +17,10 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn, Protocol
 
+import attrs
+
 import lxdimage
-from lxdimage.diagnostics import escape, render
+from lxdimage.diagnostics import Severity, escape, render
 from lxdimage.errors import LXDImageError
 
 __all__ = ["main"]
@@ -89,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _dispatch(arguments)
         sys.stdout.flush()
     except LXDImageError as error:
-        status = _fail(*map(render, error.diagnostics))
+        # Whatever it is elsewhere, here it is why there is no result.
+        status = _fail(*(render(attrs.evolve(found, severity=Severity.ERROR)) for found in error.diagnostics))
     except BrokenPipeError:
         _discard_output()
         return 0
@@ -160,4 +163,4 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     module.configure(parser)
-    return module.run(parser.parse_args(arguments))
+    return module.run(parser.parse_intermixed_args(arguments))

@@ -251,7 +251,7 @@ class Tree:
         Raises:
             RefusedError: There is no such file, or the file system cannot do it.
         """
-        missing = f"not extracted, it is a hard link to {shown(b'/'.join(target))}, which is not there"
+        missing = f"not extracted, it is a hard link to {shown(b'/'.join(target))}, which was not extracted"
         if not target:
             raise RefusedError(
                 "dangling-hard-link", "not extracted, it is a hard link to the destination itself"

@@ -116,18 +116,25 @@ class _NewFile:
                 descriptor = os.open(".", _TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666, dir_fd=self._directory)
             except OSError as error:
                 if error.errno not in _NO_TMPFILE:
-                    raise
+                    raise self._named(error) from None
             else:
                 _lock(descriptor)
                 return descriptor
         return self._open_hidden()
+
+    def _named(self, error: OSError) -> OSError:
+        """Return *error* about the file that people know."""
+        return type(error)(error.errno, error.strerror, self.path)
 
     def _open_hidden(self) -> int:
         """Return a descriptor of a new file with a hidden name."""
         while True:
             hidden = _hidden_name(self._name)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(hidden, flags, 0o666, dir_fd=self._directory)
+            try:
+                descriptor = os.open(hidden, flags, 0o666, dir_fd=self._directory)
+            except OSError as error:
+                raise self._named(error) from None
             # Somebody who tidies up at this moment may have taken the file for a stale one.
             if _lock(descriptor) and os.fstat(descriptor).st_nlink:
                 self._hidden = hidden
@@ -141,16 +148,27 @@ class _NewFile:
 
     def stage(self) -> None:
         self.stream.flush()
+        old = self._old()
+        if old is not None and stat.S_ISREG(old.st_mode):
+            self._take_permissions(old)
         os.fsync(self.stream.fileno())
-        if self._hidden is None and self._exists():
+        if self._hidden is None and old is not None:
             self._hide()
 
-    def _exists(self) -> bool:
+    def _old(self) -> os.stat_result | None:
+        """Return what is known of the file that is to be replaced, if there is one."""
         try:
-            os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
+            return os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
-            return False
-        return True
+            return None
+
+    def _take_permissions(self, old: os.stat_result) -> None:
+        """Let whoever could read the old file read the new one, and nobody else, as when it is written in place."""
+        descriptor = self.stream.fileno()
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        with suppress(PermissionError):
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
     def _hide(self) -> None:
         """Give the nameless file a hidden name."""

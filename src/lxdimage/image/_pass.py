@@ -195,13 +195,14 @@ class Pass:
 
     def _root_or_control(self, member: TarMember, reader: TarReader, unpack: UnpackCheck) -> int:
         """Take any member and return how many of the root it is."""
-        if reader.strict:
+        decided = not reader.strict
+        if not decided:
             self._import(member, reader)
         if member.flag in _UNREAL:
             return 0
         unpack.see(member)
         if not member.name.startswith(ROOT_PREFIXES):
-            self._control.see(member, decided=not reader.strict)
+            self._control.see(member, decided=decided)
             self._keep(member)
             return 0
         self._control.has_root = True

@@ -167,6 +167,7 @@ Export the instance again without that option.""",
         explanation="""\
 The disk of a virtual machine is raw in a backup and qcow2 in an image, and converting one into the other is not done here.
 Extract `backup/virtual-machine.img`, convert it with `qemu-img convert -O qcow2`, and build a split image with it.""",
+        hint="extract its disk, convert it with 'qemu-img convert -O qcow2', and give that to 'lxdimage build'",
     ),
     Rule(
         code="backup-no-snapshot",

@@ -251,8 +251,8 @@ Correct the wrong one.""",
         explanation="""\
 Architecture and creation date tell one image from another: mirrors, caches and the daemons' own update logic go by them, and no daemon allows to change them.
 `Metadata.evolve` refuses such a change.
-Where a different image is really meant, pass `allow_immutable=True`.""",
-        hint="pass allow_immutable=True if a different image is meant",
+Where a different image is really meant, say `--allow-immutable`, or pass `allow_immutable=True`.""",
+        hint="say --allow-immutable, or pass allow_immutable=True, if a different image is meant",
     ),
 )
 
