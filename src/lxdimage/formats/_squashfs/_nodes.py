@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import attrs
 
+from lxdimage._findings import Findings
 from lxdimage.archive import Entry, EntryType
-from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError
 from lxdimage.formats._squashfs._data import StoredFile
 from lxdimage.rules import diagnose
@@ -110,13 +110,13 @@ class NodeTree:
 
     Attributes:
         root: The root directory.
-        findings: What of the entries is lost, once for each kind.
+        lost: What of the entries is lost.
     """
 
     def __init__(self, mtime: int) -> None:
         self._mtime = mtime
         self.root = self._new_directory(None)
-        self.findings: list[Diagnostic] = []
+        self.lost = Findings()
         self._parents: dict[str, Node] = {}
 
     def add(self, entry: Entry) -> Node:
@@ -221,9 +221,8 @@ class NodeTree:
         return max(0, min(time, _LARGEST_TIME))
 
     def lose(self, code: str, message: str, entry: Entry) -> None:
-        """Note that something of *entry* has no place; only the first of each kind."""
-        if not any(finding.code == code for finding in self.findings):
-            self.findings.append(diagnose(code, message, source=entry.path))
+        """Note that something of *entry* has no place."""
+        self.lost.add(diagnose(code, message, source=entry.path))
 
     def directories(self) -> Iterator[Node]:
         """Yield all directories, each after those that are in it; names in the order of their bytes."""

@@ -118,7 +118,7 @@ def write_squashfs(
         superblock=superblock,
         size=superblock.padded_bytes,
         duplicates=data.duplicates,
-        diagnostics=tuple(tree.findings),
+        diagnostics=tree.lost.all(),
     )
 
 
