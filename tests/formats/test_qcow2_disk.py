@@ -230,6 +230,13 @@ def test_subclusters_are_allocated_zero_or_neither() -> None:
     opened = open_disk(SeekableFile(io.BytesIO(data)))
     assert opened.read(0, 2048) == b"A" * 512 + bytes(512) + b"C" * 512 + bytes(512)
     assert opened.read(500, 24) == b"A" * 12 + bytes(12)
+    # qemu writes no further than the last subcluster that is allocated.
+    assert _codes(data[: 5 * size + 3 * 512]) == []
+    assert _codes(data[: 5 * size + 3 * 512 - 1]) == [("qcow2-truncated", None)]
+
+
+def test_places_in_another_file_are_not_looked_for_in_this_one() -> None:
+    assert {code for code, _ in _codes(disk([1 << 30 | COPIED], features=4))} == {"qcow2-data-file"}
 
 
 def test_more_tables_than_any_disk_has_are_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:

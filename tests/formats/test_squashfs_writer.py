@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, repeat
 
 import attrs
 import pytest
@@ -254,7 +256,7 @@ def test_what_has_no_place_is_left_out_and_told() -> None:
     [
         ([file("a/../b")], "b'..'"),
         ([file("a\0b")], "b'a\\x00b'"),
-        ([file("n" * 257)], "at most 256 bytes"),
+        ([file("n" * 257)], "at most 255 bytes"),
         ([file("\ud800")], "as os.fsdecode gives it"),
         ([file(".")], "expected a directory"),
         ([file("./")], "expected a directory, found a FILE"),
@@ -343,3 +345,29 @@ def test_reading_is_the_inverse_of_writing(
     assert {path for path, (entry, _) in found.items() if entry.type is EntryType.FILE} == {
         entry.path for entry, _ in members
     }
+
+
+def test_a_hole_takes_no_memory_however_long_it_is() -> None:
+    """Behind a block that is still being compressed, holes are counted and not kept."""
+    block = bytes(1 << 17)
+    entry = attrs.evolve(file("a")[0], size=4001 * len(block))
+    output = io.BytesIO()
+    tracemalloc.start()
+    try:
+        chunks = chain((b"x" * len(block),), repeat(block, 4000))
+        write_squashfs(
+            [(entry, chunks)], output, compressor=Compressor.ZSTD, block_size=len(block), threads=2
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (found,) = (member for member in read_squashfs(output) if member.name == b"a")
+    assert found.size == entry.size
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("path", ["n" * 256, "/".join(["d" * 255] * 16) + "/x"])
+def test_what_no_system_unpacks_is_not_written(path: str) -> None:
+    with pytest.raises(BuildError, match=r"255|4095") as refused:
+        write([file(path)])
+    assert [found.code for found in refused.value.diagnostics] == ["squashfs-unwritable"]

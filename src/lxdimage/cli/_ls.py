@@ -27,6 +27,9 @@ _LETTERS = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_TOP = "./"  # the directory that everything is in, as tar lists it
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     add_files(parser)
@@ -47,10 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
             _print_json(members)
         elif arguments.long:
             for item in members:
-                print(_long(item.path, item.member.entry))
+                print(_long(item.path or _TOP, item.member.entry))
         else:
             for item in members:
-                print(escape(item.path))
+                print(escape(item.path or _TOP))
     return 0
 
 

@@ -17,6 +17,7 @@ _MIB = 1 << 20
 _MAGIC, _FOOTER_MAGIC = b"\xfd7zXZ\0", b"YZ"
 _FLAGS = bytes((0, lzma.CHECK_CRC64))
 _CHECK_SIZE = 8
+_PIECE = 1 << 18
 
 
 @attrs.frozen
@@ -74,7 +75,11 @@ def _job(content: bytes, level: int, block_size: int) -> Job:
 
 def _compress_block(content: bytes, level: int, block_size: int) -> bytes:
     """Return a block that says its sizes, made of the block of a whole stream, which does not."""
-    stream = lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, level)
+    encoder = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC64, level)
+    # In pieces, so that an interrupt need not wait for the whole block.
+    pieces = [encoder.compress(content[at : at + _PIECE]) for at in range(0, len(content), _PIECE)]
+    stream = b"".join((*pieces, encoder.flush()))
+    del pieces
     start = 12 + (stream[12] + 1) * 4
     end = len(stream) - 12 - (int.from_bytes(stream[-8:-4], "little") + 1) * 4
     unpadded, _ = parse_integer(stream, end + 2)

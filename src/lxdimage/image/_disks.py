@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, FileFormat
 from lxdimage.formats._seekable import RandomAccess
 
+if TYPE_CHECKING:
+    from lxdimage.formats._qcow2 import Qcow2Header
+
 __all__ = ["disk_facts", "examine_disk", "header_facts"]
 
 
 def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
     """
-    Return what the first bytes of a SquashFS or a qcow2 disk tell; nothing for other files and damaged headers.
+    Return what the first bytes of a SquashFS or a qcow2 disk tell, or what is wrong with them; nothing for others.
 
     Args:
         head: The first bytes, `lxdimage.formats._qcow2.HEAD_SIZE` of them where there are so many.
@@ -24,8 +28,8 @@ def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
     reader = {SQUASHFS: _squashfs, QCOW2: _qcow2}.get(kind) if kind else None
     try:
         return reader(head) if reader else {}
-    except InvalidImageError:
-        return {}
+    except InvalidImageError as error:
+        return {"header": error.diagnostics[0].message}
 
 
 def _squashfs(head: bytes) -> Mapping[str, str]:
@@ -51,10 +55,20 @@ def _qcow2(head: bytes) -> Mapping[str, str]:
         "compression": header.compression.name.lower(),
         "backing file": header.backing_file,
         "data file": header.data_file,
+        "features": ", ".join(_features(header)) or None,
         "encryption": None if header.encryption.value == 0 else header.encryption.name.lower(),
         "snapshots": str(header.snapshots) if header.snapshots else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _features(header: Qcow2Header) -> Iterator[str]:
+    for feature in header.features:
+        yield str(feature.name).lower().replace("_", " ")
+    if header.lazy_refcounts:
+        yield "lazy refcounts"
+    if header.bitmaps:
+        yield "bitmaps"
 
 
 def _cluster_size(size: int) -> str:

@@ -406,9 +406,12 @@ class Pass:
                     self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
             self._damaged(error)
+            whole = False
         else:
             self._end(stream, reader)
-        self._control.root_count = reader.count
+            whole = stream.damage is None
+        # Where nothing could be read, damage says why; that there is nothing would be a guess.
+        self._control.root_count = reader.count or (0 if whole else None)
         if prefixed and prefixed >= reader.count - 1:
             text = "all members of the root begin with 'rootfs/', so they end up in /rootfs of the instance"
             self._report([diagnose("root-prefixed", text, source=stream.name)])
@@ -445,6 +448,7 @@ class Pass:
         """Read a SquashFS root completely, as ``unsquashfs`` will when an instance is created."""
         from lxdimage.formats._squashfs import check_superblock
 
+        self._control.root_count = None
         with stream.seekable() as (file, facts):
             assert facts.size is not None
             findings = check_superblock(stream.head, facts.size, stream.name)
@@ -456,16 +460,17 @@ class Pass:
     def _squashfs_content(self, file: BinaryIO, name: str) -> None:
         from lxdimage.formats._squashfs import members_at_creation, open_squashfs
 
-        self._control.root_count = 0
+        count = 0
         try:
             with open_squashfs(file, limits=self._limits, source=name) as squashfs:
                 for member in members_at_creation(squashfs):
                     self._members += 1
-                    self._control.root_count += member.name not in {b"./", b"."}
+                    count += member.name not in {b"./", b"."}
                     if member.name in self._templates.wanted:
                         self._templates.see_target(member.name, member.entry)
                     self._fidelity(member)
                 self._report(squashfs.findings)
+            self._control.root_count = count
         except InvalidImageError as error:
             self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in error.diagnostics)
 

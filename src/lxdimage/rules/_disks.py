@@ -113,7 +113,7 @@ It is most likely made to exhaust a machine; raise the limit only when you know 
         title="An entry cannot be stored in a SquashFS",
         severity=Severity.ERROR,
         explanation="""\
-SquashFS has no room for it: a name longer than 256 bytes, an owner above 4294967295, more than 65535 different
+SquashFS has no room for it: a name longer than 255 bytes, a path longer than 4095, an owner above 4294967295, more than 65535 different
 owners, a device number above 4095:1048575, or a hard link to something that is not there.
 Change the entry, or write a tar instead.""",
     ),

@@ -99,6 +99,11 @@ def walk_tables(file: RandomAccess, header: Qcow2Header, whole: Callable[[Cluste
     return walker.result
 
 
+def _allocated(header: Qcow2Header, bitmap: int) -> int:
+    """Return up to where the subclusters of a cluster are stored: behind the last one there may be no file."""
+    return (bitmap & 0xFFFF_FFFF).bit_length() * header.cluster_size // 32
+
+
 class _Walker:
     """The steps of a walk, which share its result."""
 
@@ -157,9 +162,14 @@ class _Walker:
         header = self._header
         data = self._file.read(table, header.cluster_size)
         entries = read_numbers(data + bytes(-len(data) % 8))
-        for number, entry in enumerate(entries[:: header.l2_entry_size // 8], first):
+        step = header.l2_entry_size // 8
+        for number, entry in enumerate(entries[::step], first):
             if entry:
-                self._use_cluster(parse_cluster(header, entry), read=number < self._guest_clusters)
+                cluster = parse_cluster(header, entry)
+                if step > 1 and cluster.kind is ClusterKind.PLAIN:
+                    bitmap = entries[(number - first) * step + 1 :][:1]
+                    cluster = cluster._replace(size=_allocated(header, bitmap[0] if bitmap else 0))
+                self._use_cluster(cluster, read=number < self._guest_clusters)
         if len(data) % 8:  # the file ends within an entry, and qemu reads zeros for the rest of it
             cluster = parse_cluster(header, entries[-1])
             if cluster.kind is ClusterKind.COMPRESSED:
@@ -173,13 +183,16 @@ class _Walker:
             if read:
                 self._check_compressed(cluster)
         elif place:
-            size = self._header.cluster_size
-            if place % size:
+            if place % self._header.cluster_size:
                 if read:
                     self.result.note(Problem.UNALIGNED, place)
                 return
+            if self._header.data_file is not None:  # it is a place in that file
+                self.result.allocated += 1
+                return
             if read and place + size > self._file.size:
                 self.result.note(Problem.OUTSIDE, place)
+            size = self._header.cluster_size
         else:
             return
         self.result.allocated += 1

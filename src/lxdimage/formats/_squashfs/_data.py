@@ -11,7 +11,7 @@ import hashlib
 from array import array
 from collections import deque
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from typing import BinaryIO
 
 import attrs
@@ -54,11 +54,20 @@ class StoredFile:
 
 @attrs.frozen
 class _Pending:
-    """A block on its way to the output: of a file, or of fragments when *file* is None; without *data* a hole."""
+    """A block on its way to the output: of a file, or of fragments when *file* is None."""
 
     file: StoredFile | None
     data: bytes
-    task: Task[bytes | None] | None
+    task: Task[bytes | None]
+
+
+@attrs.define
+class _Hole:
+    """Blocks of zeros of a file, which are not stored; there may be millions of them."""
+
+    file: StoredFile
+    size: int = 0
+    blocks: int = 0
 
 
 class DataWriter:
@@ -83,7 +92,7 @@ class DataWriter:
         self._block_size = block_size
         self._workers = workers
         self._zeros = bytes(block_size)
-        self._queue: deque[_Pending] = deque()
+        self._queue: deque[_Pending | _Hole] = deque()
         self._submitted = 0
         self._tails = bytearray()
         self._fragment = 0
@@ -135,12 +144,20 @@ class DataWriter:
     def _submit(self, file: StoredFile, block: bytes) -> None:
         zeros = self._zeros if len(block) == self._block_size else bytes(len(block))
         if block == zeros:
-            self._queue.append(_Pending(file, block, None))
+            self._add_hole(file, len(block))
         else:
             task = self._workers.submit(partial(self._encode, block))
             self._queue.append(_Pending(file, block, task))
             self._submitted += 1
         self._drain(self._workers.depth)
+
+    def _add_hole(self, file: StoredFile, size: int) -> None:
+        hole = self._queue[-1] if self._queue else None
+        if not isinstance(hole, _Hole) or hole.file is not file:
+            hole = _Hole(file)
+            self._queue.append(hole)
+        hole.size += size
+        hole.blocks += 1
 
     def _submit_fragment(self) -> None:
         data = bytes(self._tails)
@@ -153,7 +170,7 @@ class DataWriter:
     def _drain(self, depth: int) -> None:
         """Write what is in front until at most *depth* blocks are being compressed, and holes at once."""
         queue = self._queue
-        while queue and (self._submitted > depth or queue[0].task is None):
+        while queue and (self._submitted > depth or isinstance(queue[0], _Hole)):
             pending = queue.popleft()
             if pending.file is None:
                 place = self.position
@@ -161,15 +178,14 @@ class DataWriter:
                 continue
             if not pending.file.blocks:
                 pending.file.start = self.position
-            if pending.task is None:
-                pending.file.holes += len(pending.data)
-                pending.file.blocks.append(0)
+            if isinstance(pending, _Hole):
+                pending.file.holes += pending.size
+                pending.file.blocks.extend(repeat(0, pending.blocks))
             else:
                 pending.file.blocks.append(self._store(pending))
 
     def _store(self, pending: _Pending) -> int:
         """Write a block and return its stored size, with the bit of uncompressed blocks."""
-        assert pending.task is not None
         self._submitted -= 1
         compressed = pending.task.result()
         data = pending.data if compressed is None else compressed
@@ -180,7 +196,7 @@ class DataWriter:
     def _withdraw(self, file: StoredFile) -> None:
         """Take back the file that was written last: its blocks are the end of the queue and of the output."""
         while self._queue and self._queue[-1].file is file:
-            self._submitted -= self._queue.pop().task is not None
+            self._submitted -= isinstance(self._queue.pop(), _Pending)
         if file.blocks:
             self.position = file.start
             self._output.seek(file.start)

@@ -20,7 +20,8 @@ from lxdimage.rules import diagnose
 
 __all__ = ["Listing", "Node", "NodeTree", "children_of", "unwritable"]
 
-_LONGEST_NAME = 256
+_LONGEST_NAME = 255  # the format has room for one more, which no system can unpack
+_LONGEST_PATH = 4095
 _LONGEST_TARGET = 65535
 _LARGEST_ID = (1 << 32) - 1
 _LARGEST_TIME = (1 << 32) - 1
@@ -133,6 +134,10 @@ class NodeTree:
         Raises:
             BuildError: SquashFS cannot hold the entry, or its path leads through something that is no directory.
         """
+        if len(entry.path) > _LONGEST_PATH:
+            raise unwritable(
+                f"expected a path of at most {_LONGEST_PATH} bytes, found {len(entry.path)}", entry
+            )
         where, _, last = entry.path.rstrip("/").rpartition("/")
         if last in {"", "."}:
             return self._add_dot(entry)

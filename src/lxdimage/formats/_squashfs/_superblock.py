@@ -195,7 +195,7 @@ def _check_sizes(values: dict[str, int], source: str) -> None:
     if log not in _BLOCK_LOGS:
         raise _invalid("block_log", "a block size of 2 to the power of 12 to 20", log, source)
     if values["block_size"] != 1 << log:
-        raise _invalid("block_size", f"{1 << log}, as its logarithm says,", values["block_size"], source)
+        raise _invalid("block_size", f"{1 << log} as its logarithm says", values["block_size"], source)
     if not values["id_count"]:
         raise _invalid("id_count", "at least 1", 0, source)
 
