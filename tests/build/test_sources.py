@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,3 +148,32 @@ def test_metadata_of_an_old_tar_gets_a_header_that_daemons_know(tmp_path: Path) 
     convert_image(io.BytesIO(gzip.compress(data)), output=packed, compression=Compression.GZIP)
     convert_image(packed, output=tmp_path / "plain", compression=Compression.NONE)
     assert scan_image(tmp_path / "plain").accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "wishes"),
+    [
+        (b"architecture: foo\ncreation_date: 5\nproperties: {os: x}\n", {"architecture": "x86_64"}),
+        (b"architecture: x86_64\ncreation_date: 99999999999999\nproperties: {os: x}\n", {"creation_date": 5}),
+    ],
+)
+def test_what_is_asked_for_takes_the_place_of_what_cannot_be_used(
+    text: bytes, wishes: dict[str, Any], tmp_path: Path
+) -> None:
+    root = io.BytesIO(pack([member("f", b"x")]))
+    with pytest.raises(InvalidMetadataError):
+        build_image(root, tmp_path / "image", metadata=io.BytesIO(text))
+    root.seek(0)
+    built = build_image(root, tmp_path / "image", metadata=io.BytesIO(text), **wishes)
+    assert (built.metadata.architecture.value, built.metadata.creation_timestamp) == ("x86_64", 5)
+    assert dict(built.metadata.properties) == {"os": "x"}
+
+
+def test_a_disk_has_no_other_root_format(tmp_path: Path) -> None:
+    meta = pack([member("metadata.yaml", METADATA)])
+    disk = (CORPUS / "version3.qcow2").read_bytes()
+    with pytest.raises(BuildError) as refused:
+        convert_image(
+            io.BytesIO(meta), io.BytesIO(disk), output=(tmp_path / "m", tmp_path / "r"), rootfs_format="tar"
+        )
+    assert [found.code for found in refused.value.diagnostics] == ["option-without-use"]

@@ -13,7 +13,7 @@ from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import ROOT, Part
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
-from lxdimage.errors import InvalidImageError
+from lxdimage.errors import BuildError, InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, Layout
 from lxdimage.formats._write import open_outputs
 from lxdimage.limits import Limits
@@ -134,6 +134,9 @@ class _Plan:
         if rootfs_format is None:
             root = self._origin.root
             return self.layout is Layout.SPLIT and root is not None and root.format == SQUASHFS
+        if self._origin.root is not None and self._origin.root.format == QCOW2:
+            text = "the root is a disk, which has no other format here"
+            raise BuildError(diagnose("option-without-use", text, source=self._origin.root.name))
         return is_squashfs(rootfs_format, self.layout)
 
     def _current(self) -> Compression:

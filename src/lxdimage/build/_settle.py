@@ -49,6 +49,23 @@ class Wishes:
     properties: Mapping[str, str] = attrs.field(factory=dict)
     rules: Mapping[str, RuleEdit] = attrs.field(factory=dict)
 
+    def document(self) -> bytes:
+        """Return a metadata.yaml of the values that were asked for and can be none of the image's own."""
+        if self.architecture is None and self.creation_date is None and self.expiry_date is None:
+            return b""
+        wished = Metadata(
+            architecture=self.architecture or "x86_64",
+            creation_date=self.creation_date or 1,
+            expiry_date=self.expiry_date or 0,
+        )
+        given = {
+            "architecture": self.architecture is not None,
+            "creation_date": self.creation_date is not None,
+            "expiry_date": self.expiry_date is not None,
+        }
+        lines = dump_metadata(wished).splitlines(keepends=True)
+        return "".join(line for line in lines if given.get(line.partition(":")[0])).encode()
+
     def applied(self, metadata: Metadata) -> Metadata:
         """Return *metadata* as asked for."""
         changes = {
@@ -112,6 +129,11 @@ def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]
         base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
         checked = check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
         refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
+    if refusals and (override := wishes.document()):
+        # A document behind it overrides what this one says.
+        overridden = check_documents([text, override], name=name, target=_TARGET)
+        if overridden.metadata and not any(found.stage is Stage.IMPORT for found in overridden.diagnostics):
+            checked, refusals = overridden, []
     if checked.metadata is None or refusals:
         raise InvalidMetadataError(*refusals)
     for finding in checked.diagnostics:
