@@ -259,6 +259,7 @@ def test_what_an_editor_leaves_has_to_be_metadata(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VISUAL", "truncate -s 10")
+    monkeypatch.setattr("tempfile.tempdir", str(Path.cwd()))
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     before = Path("image.tar.gz").read_bytes()
     assert main(["edit", "-i", "image.tar.gz"]) == 2
@@ -371,3 +372,18 @@ def test_names_of_members_may_follow_options(capsys: pytest.CaptureFixture[str])
     assert sorted(str(path) for path in Path("out").rglob("*") if path.is_file()) == [
         "out/rootfs/etc/hostname"
     ]
+
+
+@pytest.mark.parametrize(
+    "command", ["s/architecture: .*/architecture: none/", "s/architecture: .*/architecture: i686/"]
+)
+def test_what_was_written_in_an_editor_is_not_lost(
+    command: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where nobody can use it, nor where it would change what cannot be changed."""
+    monkeypatch.setenv("VISUAL", f"sed -i '{command}'")
+    monkeypatch.setattr("tempfile.tempdir", str(Path.cwd()))
+    assert main(["edit", "-i", "image.tar.gz"]) == 2
+    (kept,) = Path.cwd().glob("metadata-*.yaml")
+    assert repr(str(kept)) in capfd.readouterr().err
+    assert command.split("/")[2].encode() in kept.read_bytes()

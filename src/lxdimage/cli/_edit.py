@@ -8,7 +8,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lxdimage._chunks import peek
@@ -25,7 +26,7 @@ from lxdimage.cli._writing import (
     print_built,
     print_notes,
 )
-from lxdimage.errors import InvalidMetadataError
+from lxdimage.errors import InvalidMetadataError, LXDImageError
 from lxdimage.formats import METADATA_SIZE
 from lxdimage.image import arrange_files, open_members
 from lxdimage.metadata import parse_metadata
@@ -95,13 +96,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     files, _ = arrange_files(*map(file_argument, arguments.files))
     metadata = None if arguments.metadata is None else Path(arguments.metadata).read_bytes()
+    written = None
     if _wants_editor(arguments):
         old = metadata if metadata is not None else _metadata_text(files, arguments)
-        metadata = _edited(old, Target(arguments.target))
+        metadata = written = _edited(old, Target(arguments.target))
         if metadata == old:
             print("lxdimage: nothing was changed, so nothing is written", file=sys.stderr)
             return 0
-    with Meter("edit") as meter:
+    with _kept(written), Meter("edit") as meter:
         built = edit_image(
             *files,
             output=_output(files, arguments),
@@ -169,15 +171,29 @@ def _edited(text: bytes, target: Target) -> bytes:
         try:
             parse_metadata(text, target=target)
         except InvalidMetadataError as error:
-            if not sys.stdin.isatty():
-                raise
-            print_notes(error.diagnostics)
-            try:
-                input("Press Enter to open the editor again, Ctrl-C to give up. ")
-            except EOFError:
-                raise error from None
+            with _kept(text):
+                if not sys.stdin.isatty():
+                    raise
+                print_notes(error.diagnostics)
+                try:
+                    input("Press Enter to open the editor again, Ctrl-C to give up. ")
+                except EOFError:
+                    raise error from None
         else:
             return text
+
+
+@contextmanager
+def _kept(text: bytes | None) -> Iterator[None]:
+    """Put what a person wrote into a file, and say where, when it cannot be used after all."""
+    try:
+        yield
+    except (LXDImageError, OSError, KeyboardInterrupt):
+        if text is not None:
+            with tempfile.NamedTemporaryFile(prefix="metadata-", suffix=".yaml", delete=False) as file:
+                file.write(text)
+            print(f"lxdimage: what you wrote is in {file.name!r}", file=sys.stderr)
+        raise
 
 
 def _ask(text: bytes) -> bytes:
