@@ -33,7 +33,8 @@ def list_members(file: BinaryIO) -> None:
 
     entries = (member.entry for member in read_squashfs(file))
     sys.stdout.writelines(
-        f"{entry.type.name} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} {entry.path}\n"
+        f"{entry.type.name} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} "
+        f"{entry.path} {entry.target}\n"
         for entry in entries
     )
 

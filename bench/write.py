@@ -85,7 +85,7 @@ MEMORY = {
     ("small", "gzip"): 64,
     ("small", "zstd"): 64,
     ("small", "bzip2"): 64,
-    ("small", "xz --threads 1"): 196,  # the encoder, three blocks of 24 MiB, and the rest
+    ("small", "xz --threads 1"): 160,
 }
 
 

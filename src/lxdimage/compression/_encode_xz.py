@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import lzma
 import zlib
+from functools import partial
 
 import attrs
 
 from lxdimage._chunks import Chunks, Cursor
-from lxdimage.compression._jobs import Job, blocks, in_order
+from lxdimage.compression._jobs import Job, in_order, pieces
 from lxdimage.compression._xz_block import Record, dump_integer, parse_block_header, parse_integer
 
 __all__ = ["PRESETS", "encode_xz"]
@@ -17,7 +18,6 @@ _MIB = 1 << 20
 _MAGIC, _FOOTER_MAGIC = b"\xfd7zXZ\0", b"YZ"
 _FLAGS = bytes((0, lzma.CHECK_CRC64))
 _CHECK_SIZE = 8
-_PIECE = 1 << 18
 
 
 @attrs.frozen
@@ -56,7 +56,9 @@ def encode_xz(chunks: Chunks, level: int, threads: int) -> Chunks:
     size = PRESETS[level].block
     records: list[Record] = []
     yield _MAGIC + _FLAGS + _crc(_FLAGS)
-    for block in in_order((_job(content, level, size) for content in blocks(chunks, size)), threads):
+    # A generator expression would hold one block while the next one is gathered.
+    jobs = map(partial(_job, level=level, block_size=size), pieces(chunks, size))
+    for block in in_order(jobs, threads):
         records.append(_record(block))
         yield block
     index = _dump_index(records)
@@ -69,24 +71,27 @@ def _crc(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little")
 
 
-def _job(content: bytes, level: int, block_size: int) -> Job:
+def _job(content: list[memoryview], level: int, block_size: int) -> Job:
     return lambda: _compress_block(content, level, block_size)
 
 
-def _compress_block(content: bytes, level: int, block_size: int) -> bytes:
+def _compress_block(content: list[memoryview], level: int, block_size: int) -> bytes:
     """Return a block that says its sizes, made of the block of a whole stream, which does not."""
-    encoder = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC64, level)
-    # In pieces, so that an interrupt need not wait for the whole block.
-    pieces = [encoder.compress(content[at : at + _PIECE]) for at in range(0, len(content), _PIECE)]
-    stream = b"".join((*pieces, encoder.flush()))
-    del pieces
+    size = sum(map(len, content))
+    stream = b"".join(_compress(content, level))
     start = 12 + (stream[12] + 1) * 4
     end = len(stream) - 12 - (int.from_bytes(stream[-8:-4], "little") + 1) * 4
     unpadded, _ = parse_integer(stream, end + 2)
     compressed = unpadded - (start - 12) - _CHECK_SIZE
     filters = stream[14 : 16 + stream[15]]  # identifier, size of the properties, properties
-    header = _dump_header(compressed, len(content), filters, block_size)
+    header = _dump_header(compressed, size, filters, block_size)
     return header + memoryview(stream)[start:end]
+
+
+def _compress(content: list[memoryview], level: int) -> list[bytes]:
+    """Return a stream, and let its encoder go; in pieces, so that an interrupt need not wait for a whole block."""
+    encoder = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC64, level)
+    return [*map(encoder.compress, content), encoder.flush()]
 
 
 def _dump_header(compressed: int, uncompressed: int, filters: bytes, block_size: int) -> bytes:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from lxdimage._chunks import Chunks
 from lxdimage.compression._workers import Task, Workers
 
-__all__ = ["Job", "blocks", "in_order"]
+__all__ = ["Job", "blocks", "in_order", "pieces"]
 
 Job = Callable[[], bytes]
 """The compression of one block."""
 
 
 def blocks(chunks: Chunks, size: int) -> Chunks:
-    """
-    Yield the bytes of *chunks* in blocks of exactly *size* bytes, the last one shorter.
+    """Yield the bytes of *chunks* in blocks of exactly *size* bytes, the last one shorter."""
+    return map(b"".join, pieces(chunks, size))
 
-    A block may be large, so nothing of it is held here while whoever asked for it has it.
+
+def pieces(chunks: Chunks, size: int) -> Iterator[list[memoryview]]:
+    """
+    Yield the same blocks in pieces, as they came.
+
+    A block may be large: it is never copied, and nothing of it is held here while whoever asked for it has it.
     """
     held: list[memoryview] = []
     missing = size
@@ -27,20 +32,20 @@ def blocks(chunks: Chunks, size: int) -> Chunks:
         while len(view) >= missing:
             held.append(view[:missing])
             view = view[missing:]
-            yield _joined(held)
+            yield _taken(held)
             missing = size
         if view:
             held.append(view)
             missing -= len(view)
     if held:
-        yield _joined(held)
+        yield _taken(held)
 
 
-def _joined(held: list[memoryview]) -> bytes:
-    """Return the bytes of *held*, and empty it."""
-    block = b"".join(held)
+def _taken(held: list[memoryview]) -> list[memoryview]:
+    """Return what is in *held*, and empty it."""
+    taken = held.copy()
     held.clear()
-    return block
+    return taken
 
 
 def in_order(jobs: Iterable[Job], threads: int, ahead: int = 0) -> Chunks:

@@ -83,11 +83,10 @@ class Workers:
             task.stop()
         for _ in self._threads:
             self._waiting.put(None)
-        if (
-            kind is not KeyboardInterrupt
-        ):  # a person does not wait until the threads are done with their blocks
-            for thread in self._threads:
-                thread.join()
+        if kind is KeyboardInterrupt:
+            return  # a person does not wait until the threads are done with their blocks
+        for thread in self._threads:
+            thread.join()
 
     def start(self, chunks: Callable[[], Chunks], depth: int) -> Task:
         """Run the stage that *chunks* gives as soon as a thread is free; *depth* chunks of it may wait."""
