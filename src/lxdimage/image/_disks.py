@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lxdimage._chunks import Chunks
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, FileFormat
@@ -14,7 +15,9 @@ from lxdimage.formats._seekable import RandomAccess
 if TYPE_CHECKING:
     from lxdimage.formats._qcow2 import Qcow2Header
 
-__all__ = ["disk_facts", "examine_disk", "header_facts"]
+__all__ = ["examine_disk", "examine_passing_disk", "glance_at_disk", "header_facts"]
+
+_BEGINNING = 2 << 20  # holds the partition table of a disk that is read no further
 
 
 def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
@@ -75,7 +78,7 @@ def _cluster_size(size: int) -> str:
     return f"{size >> 10} KiB" if size >= 1 << 10 else f"{size} B"
 
 
-def disk_facts(disk: RandomAccess) -> Mapping[str, str]:
+def _disk_facts(disk: RandomAccess) -> Mapping[str, str]:
     """Return what the header and the partition table of a qcow2 disk tell, as far as they are at hand and in order."""
     from lxdimage.formats._qcow2 import HEAD_SIZE, NotKeptError, open_disk, read_partitions
 
@@ -96,6 +99,29 @@ def disk_facts(disk: RandomAccess) -> Mapping[str, str]:
     return facts
 
 
+def glance_at_disk(chunks: Chunks) -> Mapping[str, str]:
+    """Return what the beginning of a qcow2 disk tells, and read no more of it."""
+    from lxdimage.formats._qcow2 import PassingDisk
+
+    disk = PassingDisk()
+    for chunk in chunks:
+        disk.take(chunk)
+        if disk.size >= _BEGINNING:
+            disk.cut = True
+            break
+    return _disk_facts(disk)
+
+
+def examine_passing_disk(chunks: Chunks, source: str) -> tuple[tuple[Diagnostic, ...], Mapping[str, str]]:
+    """Do what `examine_disk` does with a disk that is read once, from its beginning to its end."""
+    from lxdimage.formats._qcow2 import PassingDisk
+
+    disk = PassingDisk()
+    for chunk in chunks:
+        disk.take(chunk)
+    return examine_disk(disk, source)
+
+
 def examine_disk(disk: RandomAccess, source: str) -> tuple[tuple[Diagnostic, ...], Mapping[str, str]]:
     """
     Walk the tables of a qcow2 disk.
@@ -105,12 +131,12 @@ def examine_disk(disk: RandomAccess, source: str) -> tuple[tuple[Diagnostic, ...
         source: Its name, for findings.
 
     Returns:
-        What is wrong with it, and what `disk_facts` and the walk tell.
+        What is wrong with it, and what header, partition table and tables tell.
     """
     from lxdimage.formats._qcow2 import check_qcow2
 
     findings, usage = check_qcow2(disk, source=source)
-    facts = dict(disk_facts(disk))
+    facts = dict(_disk_facts(disk))
     if usage:
         facts["allocated"] = f"{usage.allocated * usage.header.cluster_size} B"
     return findings, facts

@@ -10,10 +10,9 @@ from typing import BinaryIO
 import attrs
 
 from lxdimage._chunks import Chunks, drain, peek
-from lxdimage._findings import Findings
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
-from lxdimage.checks import ControlCheck, ImportCheck, Judged, TemplatesCheck, UnpackCheck, restaged
+from lxdimage.checks import ControlCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.fingerprint import Digest, Fingerprint
@@ -31,46 +30,20 @@ from lxdimage.formats import (
     identify,
 )
 from lxdimage.formats._seekable import SeekableFile
-from lxdimage.image._disks import disk_facts, examine_disk
+from lxdimage.image._disks import examine_disk, examine_passing_disk, glance_at_disk
+from lxdimage.image._judge import Judge, as_stored
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._refusals import empty, error_of, unsupported
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
-from lxdimage.metadata import Metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["Pass"]
 
-_UNREAL = frozenset(
-    b"gV"
-)  # global and volume headers: entries for Go, which go by their names; nothing to unpack
-_DISK_BEGINNING = 2 << 20  # holds the partition table of a disk that is read no further
+# Global and volume headers: entries for Go, which go by their names; nothing to unpack.
+_UNREAL = frozenset(b"gV")
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
-
-# Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
-_UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
-
-
-class _Judge:
-    """One daemon's view of the image while it passes by."""
-
-    def __init__(self, target: Target, layout: Layout, source: str, now: datetime) -> None:
-        self.target = target
-        self.importing = ImportCheck(target, layout=layout, source=source, now=now)
-        self.findings: list[Diagnostic] = []
-        self.lost = Findings()
-        self.type: ImageType | None = None
-
-    def damaged(self, error: InvalidImageError) -> None:
-        """Take what ended the reading of an archive."""
-        (diagnostic,) = error.diagnostics
-        if not self.importing.done:
-            self.importing.refuse(diagnostic)
-        elif diagnostic.code in _UNNOTICED:
-            self.findings.append(diagnostic)
-        else:
-            self.findings.append(restaged(diagnostic, Stage.CREATE))
 
 
 class Pass:
@@ -88,9 +61,7 @@ class Pass:
         self._layout = Layout.UNIFIED if len(sources) == 1 else Layout.SPLIT
         self._tracker = Tracker(progress, sources)
         self._whole: Digest | None = None  # of the files so far: the first file's own goes on
-        self._judges = [
-            _Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets
-        ]
+        self._judges = [Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets]
         self._control = ControlCheck(sources[0].name)
         self._findings: list[Diagnostic] = []
         self._templates = TemplatesCheck(sources[0].name)
@@ -378,7 +349,7 @@ class Pass:
             return self._disk_root(stream)
         return stream.finish()
 
-    def _detect_root(self, judge: _Judge, stream: FileStream) -> None:
+    def _detect_root(self, judge: Judge, stream: FileStream) -> None:
         """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
         found = identify(stream.head, judge.target)
         if found is None:
@@ -430,17 +401,9 @@ class Pass:
 
     def _passing_disk(self, chunks: Chunks, name: str) -> Mapping[str, str]:
         """Look into a disk while it passes, only at its beginning unless the pass is complete."""
-        from lxdimage.formats._qcow2 import PassingDisk
-
-        disk = PassingDisk()
-        for chunk in chunks:
-            disk.take(chunk)
-            if not self._complete and disk.size >= _DISK_BEGINNING:
-                disk.cut = True
-                break
         if not self._complete:
-            return disk_facts(disk)
-        findings, facts = examine_disk(disk, name)
+            return glance_at_disk(chunks)
+        findings, facts = examine_passing_disk(chunks, name)
         self._report(findings)
         return facts
 
@@ -476,7 +439,7 @@ class Pass:
 
     # ---- the result ----------------------------------------------------------------------------------------
 
-    def _scan(self, judge: _Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
+    def _scan(self, judge: Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
         importing = judge.importing
         kind = self._type(judge)
         judged = Judged(target=judge.target, layout=self._layout, type=kind, checked=importing.checked)
@@ -500,10 +463,10 @@ class Pass:
             members=self._members,
         )
 
-    def _type(self, judge: _Judge) -> ImageType | None:
+    def _type(self, judge: Judge) -> ImageType | None:
         return judge.importing.type if self._layout is Layout.UNIFIED else judge.type
 
-    def _image(self, judge: _Judge, files: tuple[FileFacts, ...]) -> Image:
+    def _image(self, judge: Judge, files: tuple[FileFacts, ...]) -> Image:
         kind, checked = self._type(judge), judge.importing.checked
         assert kind is not None
         assert checked is not None
@@ -511,7 +474,7 @@ class Pass:
         return Image(
             layout=self._layout,
             type=kind,
-            metadata=_as_stored(checked.metadata, judge.target),
+            metadata=as_stored(checked.metadata, judge.target),
             templates=self._templates.files,
             files=files,
         )
@@ -522,14 +485,6 @@ class Pass:
             text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"
             name = " + ".join(source.name for source in self._sources)
             self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
-
-
-def _as_stored(metadata: Metadata, target: Target) -> Metadata:
-    """Return *metadata* as the target's database gives it back."""
-    properties = metadata.properties
-    if not target.traits.nul_ends_property or not any("\0" in value for value in properties.values()):
-        return metadata
-    return metadata.evolve(properties={key: value.split("\0", 1)[0] for key, value in properties.items()})
 
 
 def read_head(chunks: Chunks, size: int) -> bytes:
