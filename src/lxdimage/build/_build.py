@@ -21,7 +21,6 @@ from lxdimage._sources import FileArgument, Progress
 from lxdimage.archive import Entry, Item, write_archive
 from lxdimage.build._archive_root import ArchiveRoot
 from lxdimage.build._exclude import excluder
-from lxdimage.build._head import check_usable
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
@@ -41,7 +40,6 @@ from lxdimage.formats._write import OutputFile, OutputFiles, open_outputs
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
 from lxdimage.rules import diagnose
-from lxdimage.targets import Target
 
 __all__ = ["build_image"]
 
@@ -157,7 +155,6 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         settled = settle_metadata(
             metadata, wishes, facts=root.facts, now=source_date_epoch, note=findings.add
         )
-        check_usable(settled, Target.INCUS_6_0)  # LXD reads alike what it reads
         check_templates(settled, files, findings.add)
         _check_outside(root, targets, options)
         made = _made(settled, source_date_epoch)

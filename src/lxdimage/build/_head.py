@@ -18,6 +18,7 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
 from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootRun, RootTar, Shared, control_item
+from lxdimage.build._settle import check_usable
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
@@ -25,7 +26,7 @@ from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_meta
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["Head", "Revision", "check_usable", "dump_text"]
+__all__ = ["Head", "Revision", "dump_text"]
 
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
@@ -39,21 +40,6 @@ def _same(metadata: Metadata) -> Metadata:
 def dump_text(metadata: Metadata) -> bytes:
     """Return the text of a metadata.yaml."""
     return dump_metadata(metadata).encode("utf-8", "surrogateescape")
-
-
-def check_usable(metadata: Metadata, target: Target) -> None:
-    """
-    Check that *target* can use metadata that did not come from a file.
-
-    Raises:
-        InvalidMetadataError: It would refuse the image.
-    """
-    checked = check_documents([dump_text(metadata)], target=target)
-    refusals = [
-        attrs.evolve(found, span=None) for found in checked.diagnostics if found.stage is Stage.IMPORT
-    ]
-    if refusals:
-        raise InvalidMetadataError(*refusals)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,7 +20,7 @@ from lxdimage.metadata import Metadata, check_documents, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["MetadataArgument", "Wishes", "settle_metadata"]
+__all__ = ["MetadataArgument", "Wishes", "check_usable", "settle_metadata"]
 
 MetadataArgument: TypeAlias = "Metadata | FileArgument | None"
 """Metadata, or the file that holds it; without either it is derived from the root."""
@@ -51,20 +51,15 @@ class Wishes:
 
     def document(self) -> bytes:
         """Return a metadata.yaml of the values that were asked for and can be none of the image's own."""
-        if self.architecture is None and self.creation_date is None and self.expiry_date is None:
-            return b""
+        names = ("architecture", "creation_date", "expiry_date")
         wished = Metadata(
             architecture=self.architecture or "x86_64",
             creation_date=self.creation_date or 1,
             expiry_date=self.expiry_date or 0,
         )
-        given = {
-            "architecture": self.architecture is not None,
-            "creation_date": self.creation_date is not None,
-            "expiry_date": self.expiry_date is not None,
-        }
-        lines = dump_metadata(wished).splitlines(keepends=True)
-        return "".join(line for line in lines if given.get(line.partition(":")[0])).encode()
+        lines = (line.partition(":") for line in dump_metadata(wished).splitlines())
+        given = {name for name in names if getattr(self, name) is not None}
+        return "".join(f"{name}:{value}\n" for name, _, value in lines if name in given).encode()
 
     def applied(self, metadata: Metadata) -> Metadata:
         """Return *metadata* as asked for."""
@@ -103,10 +98,29 @@ def settle_metadata(
         OSError: When its file cannot be read.
     """
     if isinstance(given, Metadata):
-        return wishes.applied(given)
-    if given is not None:
-        return wishes.applied(_read(given, wishes, note))
-    return _derived(wishes, facts(), now, note)
+        settled = wishes.applied(given)
+    elif given is not None:
+        settled = wishes.applied(_read(given, wishes, note))
+    else:
+        settled = _derived(wishes, facts(), now, note)
+    check_usable(settled, _TARGET)
+    return settled
+
+
+def check_usable(metadata: Metadata, target: Target) -> None:
+    """
+    Check that *target* can use metadata that did not come from a file as they are.
+
+    Raises:
+        InvalidMetadataError: It would refuse the image.
+    """
+    text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
+    checked = check_documents([text], target=target)
+    refusals = [
+        attrs.evolve(found, span=None) for found in checked.diagnostics if found.stage is Stage.IMPORT
+    ]
+    if refusals:
+        raise InvalidMetadataError(*refusals)
 
 
 def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]) -> Metadata:
