@@ -227,3 +227,13 @@ def test_a_cluster_that_many_entries_name_is_decompressed_once(monkeypatch: pyte
     check_qcow2(SeekableFile(io.BytesIO(data)))
     check_qcow2(passed(data, 1 << 16))
     assert calls == 2
+
+
+def test_what_is_too_much_to_decompress_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = compressed_disk()
+    for module in ("_check", "_passing"):
+        monkeypatch.setattr(f"lxdimage.formats._qcow2.{module}.most_decompressed", lambda _: 10 * SIZE)
+    by_file, _ = check_qcow2(SeekableFile(io.BytesIO(data)))
+    assert "qcow2-limit" in {found.code for found in by_file}
+    passing, _ = check_qcow2(passed(data, 1 << 16))
+    assert [found.code for found in passing] == ["qcow2-not-compared"]

@@ -236,8 +236,9 @@ They only take room; `qemu-img convert` writes the disk without them.""",
         title="Checking a qcow2 disk would take more than the limits allow",
         severity=Severity.WARNING,
         explanation="""\
-The tables of the disk are larger than what is checked.
-The header is valid; the clusters were not compared with their reference counts.""",
+The tables of the disk are larger than what is checked, or its compressed clusters would hold more than 100 times
+as much as the file.
+The header is valid; not all clusters were compared with their reference counts, or decompressed.""",
     ),
     Rule(
         code="qcow2-not-compared",

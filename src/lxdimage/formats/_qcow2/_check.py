@@ -136,7 +136,7 @@ class Qcow2Usage:
 
 def check_qcow2(disk: RandomAccess, *, source: str = "") -> tuple[tuple[Diagnostic, ...], Qcow2Usage | None]:
     """
-    Return what is wrong with a disk, its tables walked but no content read, and what it stores.
+    Return what is wrong with a disk, its tables walked and its compressed clusters decompressed, and what it stores.
 
     Args:
         disk: A file, or what was kept of one.
@@ -177,11 +177,17 @@ def scan_qcow2(disk: RandomAccess, *, source: str = "") -> Qcow2Usage:
     head = disk.read(0, HEAD_SIZE)
     header = read_qcow2_header(head, source=source)
     check_snapshots(disk, header, source)
-    walk = walk_tables(disk, header, _whole(disk, header))
+    whole = _whole(disk, header)
+    walk = walk_tables(disk, header, whole)
     findings = [
         *check_qcow2_header(head, disk.size, source),
         *_check_walk(disk, header, walk, source),
     ]
+    if isinstance(whole, _Decompressor) and whole.gave_up:
+        message = (
+            "the compressed clusters say that they hold more than is decompressed for a file of this size"
+        )
+        findings.append(diagnose("qcow2-limit", message, source=source))
     leaks = corruptions = None
     if walk.complete and _is_plain(header):
         leaks, corruptions, first = compare_refcounts(disk, header, walk)
@@ -210,19 +216,24 @@ class _Decompressor:
     Tells whether compressed clusters decompress, as ``qemu-img convert`` finds out.
 
     A cluster that several entries name is decompressed once.
+
+    Attributes:
+        gave_up: Whether some were not decompressed, because all together would be too much.
     """
 
     def __init__(self, disk: RandomAccess, header: Qcow2Header) -> None:
         self._disk = disk
         self._header = header
         self._left = most_decompressed(disk.size)
+        self.gave_up = False
         self._known: dict[int, bool] = {}
 
     def __call__(self, cluster: Cluster) -> bool:
         found = self._known.get(cluster.place)
         if found is None:
             self._left -= self._header.cluster_size
-            found = self._left < 0 or decompresses(self._header, self._disk.read(cluster.place, cluster.size))
+            self.gave_up = self._left < 0
+            found = self.gave_up or decompresses(self._header, self._disk.read(cluster.place, cluster.size))
             if len(self._known) < _REMEMBERED:
                 self._known[cluster.place] = found
         return found
