@@ -93,7 +93,7 @@ def found_in(data: bytes, *, together: bool) -> UnpackCheck:
     reader = TarReader(iter([data]))
     for found in reader.batches() if together else reader:
         if isinstance(found, Batch):
-            check.see_files(found)
+            check.see_batch(found)
         else:
             check.see(found)
     return check

@@ -28,11 +28,11 @@ _SPARSE = b"GNU.sparse."
 # A checksum as nearly every program writes it.
 _CHECKSUM = re.compile(rb"[0-7]{6}(?:\0 |[0-7]\0| \0)")
 
-# Records of times as GNU tar and Go write them: ten digits, perhaps a fraction, and the length that this makes.
+# Records of times as GNU tar and Go write them: ten digits, perhaps a fraction, and the length that this makes.  What
+# is tried first is what is found most often.
 _TIMES = re.compile(
-    rb"(?:20 [acm]time=[0-9]{10}\n"
-    + b"".join(b"|%d [acm]time=[0-9]{10}\\.[0-9]{%d}\n" % (21 + digits, digits) for digits in range(1, 10))
-    + rb")+"
+    rb"(?:%b20 [acm]time=[0-9]{10}\n)+"
+    % b"".join(b"%d [acm]time=[0-9]{10}\\.[0-9]{%d}\n|" % (21 + digits, digits) for digits in range(9, 0, -1))
 )
 
 # Numbers as nearly every program writes them: what this matches, Go and GNU tar read alike.

@@ -1,10 +1,11 @@
 """
 Reading a tar stream: one pass, constant memory, a member's details parsed only when asked for.
 
-The strategy: `TarReader.batches` looks at each 512-byte header where it lies in the current chunk.  An ordinary file
-(valid checksum, no prefix, at most a PAX header with nothing but times) costs one Adler-32, a few slices and a tuple;
-an ordinary member of another type, or with other records that change neither name nor size, one small object;
-everything else goes through `TarReader._special`.  Content is skipped by arithmetic unless the consumer asks for it.
+The strategy: `TarReader.batches` looks at each 512-byte header where it lies in the current chunk.  An ordinary member
+(a file, directory or symbolic link with a valid checksum, no prefix, at most a PAX header with nothing but times)
+costs one Adler-32 a header, a few slices and a tuple; one of another type, or with other records that change neither
+name nor size, one small object; everything else goes through `TarReader._special`.  Content is skipped by arithmetic
+unless the consumer asks for it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ __all__ = ["TarReader", "read_archive"]
 
 _EXTENSIONS = frozenset(b"xgLK")
 _ORDINARY = frozenset(b"012345")
+_FILE, _PAX = b"0x"
+_EMPTY = frozenset(b"25")  # symbolic links and directories: nothing lies behind their headers
+_ZERO = b"00000000000"
 _PIECE = 1 << 20
 _GO_EXTENSION = 1 << 20  # what Go reads of one extension header
 _SPARSE = b"GNU.sparse."
@@ -49,29 +53,31 @@ _SPARSE = b"GNU.sparse."
 
 class Batch:
     """
-    Ordinary files that follow one another in a tar: their names, and what else their headers say when asked.
+    Ordinary members that follow one another in a tar: their names, and what else their headers say when asked.
+
+    They are files and, unless every header is parsed at once, directories and symbolic links.
 
     Attributes:
         buffer: The bytes that all their headers lie in.
-        files: Of each the name, and the places in the buffer of its content and of its first block.
+        members: Of each the name, and the places in the buffer of its content and of its first block.
     """
 
-    __slots__ = ("_base", "_reader", "buffer", "files")
+    __slots__ = ("_base", "_reader", "buffer", "members")
 
     def __init__(
-        self, buffer: bytes, base: int, files: list[tuple[bytes, int, int]], reader: TarReader
+        self, buffer: bytes, base: int, members: list[tuple[bytes, int, int]], reader: TarReader
     ) -> None:
         self.buffer = buffer
-        self.files = files
+        self.members = members
         self._base = base
         self._reader = reader
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.members)
 
     def __getitem__(self, place: int) -> TarMember:
         """Return one of them as a member."""
-        name, begin, first = self.files[place]
+        name, begin, first = self.members[place]
         at = begin - BLOCK
         header = self.buffer[at:begin]
         member = TarMember(name, header[156], int(header[124:135], 8), self._base + at, header, self._reader)
@@ -147,10 +153,10 @@ class TarReader:
 
     def batches(self, prefixes: bytes | tuple[bytes, ...] = b"") -> Iterator[TarMember | Batch]:
         """
-        Yield the members; ordinary files that follow one another come together, and their content is not to be had.
+        Yield the members; ordinary ones that follow one another come together, and their content is not to be had.
 
         Args:
-            prefixes: What the name of such a file begins with, by one of them.
+            prefixes: What the name of such a member begins with, by one of them.
 
         Raises:
             InvalidImageError: As from iterating over the members.
@@ -165,10 +171,10 @@ class TarReader:
             yield self._counted(member)
 
     def _batch(self, prefixes: bytes | tuple[bytes, ...]) -> Batch | None:
-        """Return the ordinary files whose headers come next in the buffer: the loop that costs."""
+        """Return the ordinary members whose headers come next in the buffer: the loop that costs."""
         buffer, at, sums, strict = self._buffer, self._next, self._sums, self.strict
         lead, last, room = at, len(buffer) - BLOCK, self._limits.members - self.count
-        files: list[tuple[bytes, int, int]] = []
+        members: list[tuple[bytes, int, int]] = []
         size = 0
         while at <= last:
             header = buffer[at : at + BLOCK]
@@ -176,32 +182,35 @@ class TarReader:
                 break
             if strict and not is_regular(header):
                 break
-            if header[156] == 0x30:
-                digits = header[124:135]
-                if not (digits.isdigit() and header.startswith(prefixes) and len(files) < room):
-                    break
-                try:
-                    size = int(digits, 8)
-                except ValueError:
-                    break
-                at += BLOCK
-                files.append((header[:100] if header[99] else header[: header.index(0)], at, lead))
-                at = lead = at + (size + 511 & -512)
-            elif header[156] == 0x78 and at == lead and (end := times_end(buffer, at, header)):
-                at = end
-            else:
+            kind = header[156]
+            if kind == _PAX:
+                if at == lead and (end := times_end(buffer, at, header)):
+                    at = end
+                    continue
                 break
-        if not files:
+            digits = header[124:135]
+            if kind != _FILE and (strict or kind not in _EMPTY or digits != _ZERO):
+                break
+            if not (digits.isdigit() and header.startswith(prefixes) and len(members) < room):
+                break
+            try:
+                size = int(digits, 8)
+            except ValueError:
+                break
+            at += BLOCK
+            members.append((header[:100] if header[99] else header[: header.index(0)], at, lead))
+            at = lead = at + (size + 511 & -512)
+        if not members:
             return None
-        self.count += len(files)
-        self._name, self._at, _ = files[-1]
+        self.count += len(members)
+        self._name, self._at, _ = members[-1]
         self._data_end = self._at + size
         self._next = lead
-        return Batch(buffer, self._base, files, self)
+        return Batch(buffer, self._base, members, self)
 
     def _one_by_one(self, batch: Batch) -> Iterator[TarMember]:
         """Yield the members of *batch*, each with its content."""
-        for place, (name, begin, _) in enumerate(batch.files):
+        for place, (name, begin, _) in enumerate(batch.members):
             member = batch[place]
             self._name, self._at, self._data_end = name, begin, begin + member.size
             self._next = begin + (member.size + 511 & -512)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from lxdimage._findings import Findings
 from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number
@@ -28,6 +28,7 @@ _PATH_MAX = 4095
 _LINKS_FOLLOWED = 40
 _ID_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
+_FILE = 0x30
 _REGULAR = frozenset(b"\x0007")
 _TIMES = (b"atime", b"ctime", b"mtime")
 _SECONDS = re.compile(rb"-?([0-9]{1,18}(?![0-9]))")
@@ -62,17 +63,18 @@ class UnpackCheck:
         found = self._findings.all()
         return (*found, *self._in_dev.all()) if unpacks_dev else found
 
-    def see_files(self, batch: Batch) -> None:
-        """Take ordinary files that follow one another."""
+    def see_batch(self, batch: Batch) -> None:
+        """Take ordinary members that follow one another."""
         buffer, files, add = batch.buffer, self._files, self._files.add
         parents, owners, directories, above = self._parents, self._owners, self._directories, self._above
         roomy = len(files) + len(batch) <= _REMEMBERED
-        # Nearly every one lies in a directory and has an owner that were seen: nothing else can be wrong.
-        for place, (name, begin, _) in enumerate(batch.files):
+        # Nearly every one is a file in a directory and has an owner that were seen: nothing else can be wrong.
+        for place, (name, begin, _) in enumerate(batch.members):
             cut = name.rfind(b"/") + 1
             parent = parents.get(name[:cut])
             if (
                 parent is not None
+                and buffer[begin - 356] == _FILE
                 and name[-1] not in _NO_FILE
                 and buffer[begin - 412 : begin - 388] in owners
                 and not buffer[begin - 376 : begin - 365].strip(OCTAL_DIGITS)
@@ -105,13 +107,14 @@ class UnpackCheck:
         spelling = name[: name.rfind(b"/") + 1]
         parent = path[: path.rfind(b"/") + 1]
         known = self._parents.get(spelling)
-        if (known is not None and (known or spelling) == parent) or not self._check_parents(member, parent):
+        if known is not None and (known or spelling) == parent:
             return
-        if parent and len(path) <= _PATH_MAX - _NAME_MAX:
-            if len(self._parents) >= _PARENTS:
-                self._forget_parents()
+        if len(self._parents) >= _PARENTS:
+            self._forget_parents()
+        new = self._new_ancestors(parent)
+        if self._check_parents(member, new) and parent and len(path) <= _PATH_MAX - _NAME_MAX:
             self._parents[spelling] = b"" if spelling == parent else parent
-            self._above.update(map(hash, _ancestors(parent)))
+            self._above.update(map(hash, new))
 
     def _place(self, member: TarMember, path: bytes) -> None:
         """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
@@ -236,14 +239,23 @@ class UnpackCheck:
 
     # ---- the tree --------------------------------------------------------------------------------------------
 
-    def _check_parents(self, member: TarMember, parent: bytes) -> bool:
+    def _new_ancestors(self, directory: bytes) -> list[bytes]:
+        """Return what *directory*, ended by a slash, lies in and itself, the outermost first, as far as not known."""
+        new = []
+        end = len(directory) - 1
+        while end > 0 and hash(directory[:end]) not in self._above:
+            new.append(directory[:end])
+            end = directory.rfind(b"/", 0, end)
+        return new[::-1]
+
+    def _check_parents(self, member: TarMember, ancestors: Sequence[bytes]) -> bool:
         """
         Report a member below something that is not a directory; symbolic links within the tree are followed.
 
         Returns:
-            Whether the directories above it are such.
+            Whether its *ancestors* are such.
         """
-        for ancestor in _ancestors(parent):
+        for ancestor in ancestors:
             if hash(ancestor) in self._files:
                 text = f"lies below {os.fsdecode(ancestor)!r}, which is no directory"
             elif ancestor in self._links and not self._leads_to_directory(ancestor):
@@ -287,14 +299,6 @@ class UnpackCheck:
         if hash(target) not in self._files and target not in self._links and not self._forgetful:
             text = f"is a hard link to {os.fsdecode(target)!r}, which is no file before it"
             self._refuse("dangling-hard-link", member, text)
-
-
-def _ancestors(directory: bytes) -> Iterator[bytes]:
-    """Yield the directories that *directory*, ended by a slash, lies in, the outermost first, and itself."""
-    end = directory.find(b"/")
-    while end > 0:
-        yield directory[:end]
-        end = directory.find(b"/", end + 1)
 
 
 def _described(kind: EntryType) -> str:

@@ -144,7 +144,7 @@ class Pass:
         try:
             for found in reader.batches(ROOT_PREFIXES):
                 if isinstance(found, Batch):
-                    roots += self._root_files(found, reader, unpack)
+                    roots += self._root_batch(found, reader, unpack)
                 else:
                     roots += self._root_or_control(found, reader, unpack)
                 if not (self._complete or reader.strict) and self._knows_templates():
@@ -156,13 +156,13 @@ class Pass:
         self._control.root_count = roots
         self._finish_archive(stream, reader, unpack)
 
-    def _root_files(self, batch: Batch, reader: TarReader, unpack: UnpackCheck) -> int:
-        """Take files below rootfs/ and return how many they are."""
+    def _root_batch(self, batch: Batch, reader: TarReader, unpack: UnpackCheck) -> int:
+        """Take ordinary members that lie in rootfs/ and return how many of the root they are."""
         if reader.strict:
             self._import(batch[0], reader)  # the others would tell the daemons nothing more
         self._control.has_root = True
-        self._files(batch, unpack)
-        return sum(name not in ROOT_PREFIXES for name, _, _ in batch.files)
+        self._batch(batch, unpack)
+        return sum(name not in ROOT_PREFIXES for name, _, _ in batch.members)
 
     def _root_or_control(self, member: TarMember, reader: TarReader, unpack: UnpackCheck) -> int:
         """Take any member and return how many of the root it is."""
@@ -181,11 +181,11 @@ class Pass:
             self._templates.see_target(member.name, member.entry)
         return member.name not in ROOT_PREFIXES
 
-    def _files(self, batch: Batch, unpack: UnpackCheck) -> None:
-        """Take files of the root file system."""
-        unpack.see_files(batch)
+    def _batch(self, batch: Batch, unpack: UnpackCheck) -> None:
+        """Take ordinary members of the root file system."""
+        unpack.see_batch(batch)
         if wanted := self._templates.wanted:
-            for place, (name, _, _) in enumerate(batch.files):
+            for place, (name, _, _) in enumerate(batch.members):
                 if name in wanted:
                     self._templates.see_target(name, batch[place].entry)
 
@@ -368,8 +368,8 @@ class Pass:
         try:
             for found in reader.batches():
                 if isinstance(found, Batch):
-                    self._files(found, unpack)
-                    prefixed += sum(name.startswith(ROOT_PREFIXES) for name, _, _ in found.files)
+                    self._batch(found, unpack)
+                    prefixed += sum(name.startswith(ROOT_PREFIXES) for name, _, _ in found.members)
                     continue
                 unpack.see(found)
                 prefixed += found.name.startswith(ROOT_PREFIXES)
