@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from lxdimage.compression import HEAD_SIZE, Compression, detect
@@ -65,6 +64,8 @@ def begins_with_json(head: bytes) -> bool:
     text = head.split(b"\0", 1)[0].decode("latin-1").lstrip(" \t\r\n")
     if not text.startswith(("{", "null")):
         return False
+    import json  # hardly any file gets here
+
     try:
         value, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):

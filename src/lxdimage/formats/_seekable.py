@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import threading
 from typing import BinaryIO, Protocol
 
@@ -62,6 +61,8 @@ def _descriptor(file: BinaryIO) -> int | None:
 
 def spool(chunks: Chunks) -> BinaryIO:
     """Return a temporary file with the bytes of *chunks*, for input that cannot seek; the caller closes it."""
+    import tempfile  # only pipes need it, and it takes long to load
+
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
     try:
         file.writelines(chunks)
