@@ -162,7 +162,8 @@ class Pass:
             self._import(batch[0], reader)  # the others would tell the daemons nothing more
         self._control.has_root = True
         self._batch(batch, unpack)
-        return sum(name not in ROOT_PREFIXES for name, _, _ in batch.members)
+        names = [name for name, _, _ in batch.members]
+        return len(names) - sum(map(names.count, ROOT_PREFIXES))
 
     def _root_or_control(self, member: TarMember, reader: TarReader, unpack: UnpackCheck) -> int:
         """Take any member and return how many of the root it is."""
