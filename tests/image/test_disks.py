@@ -96,3 +96,11 @@ def test_opening_tells_the_partitions() -> None:
         facts = image.files[-1].facts
         assert facts.items() >= FACTS.items()
         assert "allocated" not in facts
+
+
+def test_a_disk_beside_the_root_of_a_container_matters_to_nobody() -> None:
+    members = [member("metadata.yaml", METADATA), member("rootfs/f"), member("rootfs.img", b"junk")]
+    found = scan_image(io.BytesIO(pack(members)))
+    assert found.image is not None
+    assert found.image.type is ImageType.CONTAINER
+    assert not [finding for finding in found.diagnostics if finding.code.startswith("qcow2")]

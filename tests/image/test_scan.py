@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import tarfile
 import threading
@@ -189,3 +190,44 @@ def test_an_image_is_one_file_or_two(number: int) -> None:
 def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         scan_image(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"architecture: x86_64\n", b"{}\n", b"---\n", b"architecture: none\n", b"creation_date: 0\n"],
+    ids=["half", "empty", "null", "unknown", "zero"],
+)
+def test_what_one_metadata_lacks_a_further_one_before_the_root_may_bring(first: bytes) -> None:
+    image = pack([member("metadata.yaml", first), member("./metadata.yaml", METADATA), member("rootfs/f")])
+    assert scan(image).accepted
+    late = pack([member("metadata.yaml", first), member("rootfs/f"), member("metadata.yaml", METADATA)])
+    assert not scan(late).accepted
+
+
+def test_nothing_makes_up_for_metadata_that_cannot_be_decoded() -> None:
+    image = pack([member("metadata.yaml", b"a: [\n"), member("metadata.yaml", METADATA), member("rootfs/f")])
+    assert "yaml-syntax" in codes(scan(image))
+
+
+def test_a_root_that_ends_within_its_first_header_is_refused_at_create() -> None:
+    root = pack([member("f"), member("g")])
+    metadata = pack([member("metadata.yaml", METADATA)])
+    stages = {d.code: d.stage for end in (300, 511) for d in scan(metadata, root[:end]).diagnostics}
+    assert stages["truncated-header"] is Stage.CREATE
+    later = {d.code: d.stage for d in scan(metadata, root[:700]).diagnostics}
+    assert later["truncated-header"] is None
+
+
+@pytest.mark.parametrize(("zeros", "stage"), [(10_000, Stage.CREATE), (200_000, None)])
+def test_damage_that_the_pipe_never_delivers_fails_nothing(zeros: int, stage: Stage | None) -> None:
+    data = bytearray(CODECS["gzip"](container() + bytes(zeros)))
+    data[-5] ^= 1
+    stages = {found.code: found.stage for found in scan(bytes(data)).diagnostics}
+    assert stages["checksum-mismatch"] is stage
+
+
+def test_what_lies_behind_a_limit_is_not_called_missing() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 256 << 20}]
+    found = scan(lzma.compress(container(), filters=filters))
+    assert not found.accepted
+    assert codes(found) & {"decompression-limit", "metadata-missing"} == {"decompression-limit"}

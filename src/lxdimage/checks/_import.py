@@ -98,7 +98,7 @@ class ImportCheck:
         self.checked = check_documents(
             self._texts, name=f"{self._source}:{_NAME}", target=self.target, now=self._now
         )
-        if any(diagnostic.stage is Stage.IMPORT for diagnostic in self.checked.diagnostics):
+        if not self.checked.decoded:
             self.done = True
 
     def refuse(self, diagnostic: Diagnostic) -> None:

@@ -16,6 +16,7 @@ __all__ = ["Judge", "as_stored"]
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
 _UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
+_NO_ARCHIVE = "truncated-header"  # unless it is the very first header
 
 
 class Judge:
@@ -37,12 +38,12 @@ class Judge:
         self.lost = Findings()
         self.type: ImageType | None = None
 
-    def damaged(self, error: InvalidImageError) -> None:
-        """Take what ended the reading of an archive."""
+    def damaged(self, error: InvalidImageError, *, begun: bool) -> None:
+        """Take what ended the reading of an archive, and whether a member of it was read before."""
         (diagnostic,) = error.diagnostics
         if not self.importing.done:
             self.importing.refuse(diagnostic)
-        elif diagnostic.code in _UNNOTICED:
+        elif diagnostic.code in _UNNOTICED and (begun or diagnostic.code != _NO_ARCHIVE):
             self.findings.append(diagnostic)
         else:
             self.findings.append(restaged(diagnostic, Stage.CREATE))

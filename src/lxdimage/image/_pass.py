@@ -43,6 +43,7 @@ __all__ = ["Pass"]
 
 # Global and volume headers: entries for Go, which go by their names; nothing to unpack.
 _UNREAL = frozenset(b"gV")
+_PIPE = 1 << 16  # bytes that a decompressor writes although nobody reads them
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
 
@@ -67,6 +68,9 @@ class Pass:
         self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
         self._disk_facts: Mapping[str, str] = {}
+        self._disk_findings: list[
+            Diagnostic
+        ] = []  # they matter where rootfs.img makes the image a virtual machine
         self._members = 0
         self._complete = True
 
@@ -278,7 +282,10 @@ class Pass:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
         if name in DISK_NAMES:
-            self._disk_facts = self._passing_disk(member.chunks(), f"{self._sources[0].name}:rootfs.img")
+            found, self._disk_facts = self._passing_disk(
+                member.chunks(), f"{self._sources[0].name}:rootfs.img"
+            )
+            self._disk_findings.extend(found)
         elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
             self._templates.see_link(os.fsdecode(name[len(b"templates/") :]), member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
@@ -327,11 +334,30 @@ class Pass:
         for judge in self._judges:
             judge.findings.extend(unpack.findings(unpacks_dev=judge.target.traits.unpacks_dev))
         if stream.damage is not None:
-            self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in stream.damage.diagnostics)
+            self._undecodable(
+                stream.damage, unseen=reader.ended and stream.decoded_size - reader.offset > _PIPE
+            )
 
-    def _damaged(self, error: InvalidImageError) -> None:
+    def _undecodable(self, damage: InvalidImageError, *, unseen: bool) -> None:
+        """
+        Take what ended the decompression.
+
+        Args:
+            damage: What was raised.
+            unseen: Whether it is so far behind the end that tar, and with it the pipe, is closed before it is met.
+        """
+        (found,) = damage.diagnostics
         for judge in self._judges:
-            judge.damaged(error)
+            if isinstance(damage, LimitExceededError) and not judge.importing.done:
+                # The daemon would have read on: that it misses what was not reached would be a guess.
+                judge.importing.refuse(found)
+            else:
+                judge.findings.append(attrs.evolve(found, stage=None if unseen else Stage.CREATE))
+
+    def _damaged(self, error: InvalidImageError, *, begun: bool = True) -> None:
+        """Take what ended the reading of an archive, and whether a member of it was read before."""
+        for judge in self._judges:
+            judge.damaged(error, begun=begun)
 
     def _report(self, findings: Iterable[Diagnostic]) -> None:
         """Take findings that are the same for all targets."""
@@ -377,7 +403,7 @@ class Pass:
                 if found.name in self._templates.wanted:
                     self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
-            self._damaged(error)
+            self._damaged(error, begun=reader.count > 0)
             whole = False
         else:
             self._end(stream, reader)
@@ -394,19 +420,15 @@ class Pass:
         if self._complete and stream.rereadable:
             with stream.seekable() as (file, facts):
                 findings, told = examine_disk(SeekableFile(file), stream.name)
-            self._report(findings)
         else:
-            told = self._passing_disk(stream.raw(), stream.name)
+            findings, told = self._passing_disk(stream.raw(), stream.name)
             facts = stream.finish() if self._complete else stream.facts()
+        self._report(findings)
         return attrs.evolve(facts, facts=told)
 
-    def _passing_disk(self, chunks: Chunks, name: str) -> Mapping[str, str]:
+    def _passing_disk(self, chunks: Chunks, name: str) -> tuple[tuple[Diagnostic, ...], Mapping[str, str]]:
         """Look into a disk while it passes, only at its beginning unless the pass is complete."""
-        if not self._complete:
-            return glance_at_disk(chunks)
-        findings, facts = examine_passing_disk(chunks, name)
-        self._report(findings)
-        return facts
+        return examine_passing_disk(chunks, name) if self._complete else ((), glance_at_disk(chunks))
 
     def _squashfs_root(self, stream: FileStream) -> FileFacts:
         """Read a SquashFS root completely, as ``unsquashfs`` will when an instance is created."""
@@ -450,6 +472,7 @@ class Pass:
             *judge.lost.all(),
             *self._control.finish(judged),
             *self._templates.finish(judged, self._control.kinds),
+            *(self._disk_findings if kind is ImageType.VIRTUAL_MACHINE else ()),
             *self._findings,
         )
         refused = any(finding.stage is Stage.IMPORT for finding in findings)

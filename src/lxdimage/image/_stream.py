@@ -49,11 +49,13 @@ class FileStream:
         start: Its first bytes: the whole header of a disk.
         head: The first of them: what detection looks at.
         format: What detection that knows every target's formats makes of it.
+        decoded_size: Bytes that the decoder has given.
         damage: What the decoder raised; the daemons see no more than the end of a pipe then.
     """
 
     def __init__(self, source: Source, tracker: Tracker, digest: Digest | None, limits: Limits) -> None:
         self.name = source.name
+        self.decoded_size = 0
         self.damage: InvalidImageError | None = None
         self._source = source
         self._place = source.stream.tell() if source.seekable else 0
@@ -84,7 +86,9 @@ class FileStream:
         ):
             chunks = read_ahead(chunks)
         try:
-            yield from chunks
+            for chunk in chunks:
+                self.decoded_size += len(chunk)
+                yield chunk
         except InvalidImageError as error:
             self.damage = error
 

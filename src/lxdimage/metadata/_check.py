@@ -61,11 +61,13 @@ class CheckedMetadata:
             if any of it has that stage.
         spans: Where values are, by path: ``("properties", "os")``.  ``("templates", "/etc/hostname")`` is where the
             target of a rule stands, ``("templates", "/etc/hostname", "template")`` where one of its values does.
+        decoded: Whether it can be decoded; what is missing then may still come with another file of that name.
     """
 
     metadata: Metadata | None
     diagnostics: tuple[Diagnostic, ...]
     spans: Mapping[Path, Span] = attrs.field(factory=dict, repr=False, eq=False)
+    decoded: bool = True
 
     def excerpt(self, span: Span) -> str | None:
         """Return the line of text at which *span*, one of `spans`, begins."""
@@ -115,7 +117,7 @@ def check_documents(
     found = list(_bounded(refusals(reading), name))
     spans = _Spans(reading.record.places, [notes.document for notes in reading.notes])
     if reading.failure or not reading.notes:
-        return CheckedMetadata(None, _ordered(found), spans)
+        return CheckedMetadata(None, _ordered(found), spans, decoded=False)
     other = None
     if not reading.refused and sum(map(len, texts)) <= _COMPARED:
         other = read_documents(texts, _OTHER[traits.yaml], name=name)
@@ -123,7 +125,7 @@ def check_documents(
     metadata = _metadata(subject, found)
     for lint in LINTS:
         found.extend(_bounded(lint(subject), name))
-    return CheckedMetadata(metadata, _ordered(found), spans)
+    return CheckedMetadata(metadata, _ordered(found), spans, decoded=not reading.refused)
 
 
 def parse_metadata(
