@@ -56,6 +56,16 @@ GOOD = {
     "a component of 255 bytes": [member("rootfs/" + "n" * 255)],
     "a device": [member("rootfs/null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
     "an empty directory name": [folder("./")],
+    "a directory over a link that leads nowhere": [link("rootfs/l", "none"), folder("rootfs/l/"), member("rootfs/l/x")],
+    "a link within the tree over one out of it": [
+        folder("rootfs/etc/"), link("rootfs/l", "/etc"), link("rootfs/l", "etc"), member("rootfs/l/x")
+    ],
+    "a file over a link that a directory was made through": [
+        folder("rootfs/etc/"), link("rootfs/a", "etc"), folder("rootfs/a/l/"), member("rootfs/a")
+    ],
+    "a hard link through a link": [
+        folder("rootfs/etc/"), member("rootfs/etc/f"), link("rootfs/s", "etc"), hard("rootfs/h", "rootfs/s/f")
+    ],
 }  # fmt: skip
 BAD = {
     "dots upwards at the start": ("dotdot-member", [member("rootfs/../../x")]),
@@ -83,6 +93,10 @@ BAD = {
     "a device no kernel has": ("bad-header", [member("rootfs/d", type=tarfile.BLKTYPE, devmajor=5000, devminor=1)]),
     "a file with a slash behind its name": ("directory-with-content", [member("rootfs/f/", b"content")]),
     "a member of several volumes": ("multi-volume-member", [member("rootfs/f", type=b"M")]),
+    "a hard link with a slash behind its target": ("dangling-hard-link", [FILE, hard("rootfs/g", "rootfs/f/")]),
+    "an unknown type with a slash behind its name": ("directory-with-content", [member("rootfs/d/", type=b"A")]),
+    "a file called like the directory itself": ("member-over-directory", [member("rootfs/d/.")]),
+    "a directory within a file by its name": ("member-inside-file", [FILE, folder("rootfs/f/.")]),
     "an owner beyond 32 bits": ("bad-header", [member("rootfs/f", uid=1 << 33)]),
 }  # fmt: skip
 
@@ -130,6 +144,40 @@ def test_members_below_dev_matter_only_to_who_unpacks_them() -> None:
     members = [member("rootfs/dev/" + "n" * 256)]
     assert ["name-too-long"] == codes(members)
     assert [] == codes(members, unpacks_dev=False)
+
+
+def test_a_header_that_tar_cannot_read_matters_below_dev_too() -> None:
+    members = [member("rootfs/dev/x", type=b"M")]
+    assert ["multi-volume-member"] == codes(members, unpacks_dev=False)
+
+
+@pytest.mark.parametrize("name", ["rootfs//dev/", "rootfs/./dev/"])
+def test_only_the_usual_spellings_of_dev_are_left_out(name: str) -> None:
+    assert ["dangling-hard-link"] == codes([hard(f"{name}h", "rootfs/none")], unpacks_dev=False)
+
+
+@pytest.mark.parametrize("record", [{"uid": "4294967296"}, {"gid": "x"}, {"mtime": "x"}])
+def test_what_tar_refuses_of_global_headers_is_reported(record: dict[str, str]) -> None:
+    data = tarfile.TarInfo.create_pax_global_header(record) + pack([FILE])
+    assert ["bad-pax-record"] == [finding.code for finding in findings_in(data)]
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        (b"13 linkpath=\n", []),
+        (b"29 mtime=9223372036854775807\n", []),
+        (b"29 mtime=9223372036854775808\n", ["bad-pax-record"]),
+        (b"8 path=\n", ["bad-pax-record"]),
+    ],
+)
+def test_records_are_judged_as_tar_judges_them(record: bytes, found: list[str]) -> None:
+    header = member("x", record, type=tarfile.XHDTYPE)
+    assert found == codes([header, FILE])
+
+
+def test_directories_too_deep_to_be_remembered_are_passed_over() -> None:
+    assert [] == codes([member("rootfs/" + "d/" * 300 + "x")])
 
 
 def test_a_refused_member_is_named_with_its_place() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lxdimage._findings import Findings
 from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number
@@ -23,6 +23,7 @@ __all__ = ["UnpackCheck"]
 _REMEMBERED = 50_000
 _OWNERS = 10_000
 _PARENTS = 2_000
+_DEEPEST = 256  # directories in one another; the links and files above deeper ones are not looked for
 _NAME_MAX = 255
 _PATH_MAX = 4095
 _LINKS_FOLLOWED = 40
@@ -30,8 +31,12 @@ _ID_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _FILE = 0x30
 _REGULAR = frozenset(b"\x0007")
+_KNOWN = frozenset(b"\x0001234567DMNSV")  # the types of GNU tar; it makes files of others
+_LINKS = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 _TIMES = (b"atime", b"ctime", b"mtime")
-_SECONDS = re.compile(rb"-?([0-9]{1,18}(?![0-9]))")
+_SECONDS = re.compile(rb"(-?[0-9]{1,19})(?![0-9])")
+_TIME_MIN, _TIME_MAX = -(1 << 63), (1 << 63) - 1
+_EXCLUDED = tuple(start + name for start in (b"", b"/", b"./") for name in (b"dev/", b"rootfs/dev/"))
 _NO_FILE = frozenset(b"/.")  # what a name ends in that may be more, or less, than that of a file
 _DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
 
@@ -54,6 +59,7 @@ class UnpackCheck:
         self._directories: set[int] = set()  # those with content
         self._empty: set[int] = set()  # those without, so far
         self._owners: set[bytes] = set()
+        self._shared: Mapping[bytes, bytes] = {}  # what global headers say
         # Directories found to be such, by the spelling of the archive; empty where that is how tar spells them.
         self._parents: dict[bytes, bytes] = {}
         self._above: set[int] = set()  # these, and all that they lie in
@@ -92,6 +98,8 @@ class UnpackCheck:
         if b".." in name and b".." in name.split(b"/"):
             self._refuse("dotdot-member", member, "contains '..'")
             return
+        if member.shared_records is not self._shared:
+            self._check_shared(member)
         path = control_path(name)
         owner = member.header[100:124]
         if owner not in self._owners or not member.plain or member.header[136:147].strip(OCTAL_DIGITS):
@@ -119,8 +127,16 @@ class UnpackCheck:
     def _place(self, member: TarMember, path: bytes) -> None:
         """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
         kind = member.type
-        if kind is EntryType.DIRECTORY or (kind is EntryType.FILE and member.name.endswith(b"/")):
+        name = member.name.lstrip(b"/")
+        if kind is EntryType.DIRECTORY or (member.flag in _REGULAR and name.endswith(b"/")):
             self._see_directory(member, path)
+            return
+        if kind is EntryType.FILE and name.endswith(b"/") and member.flag not in _KNOWN:
+            text = f"ends in a slash, and tar makes a file of the unknown type {chr(member.flag)!r}"
+            self._refuse("directory-with-content", member, text)
+            return
+        if (name.rstrip(b"/") if kind in _LINKS else name).endswith(b"/."):
+            self._refuse("member-over-directory", member, "is called like the directory itself")
             return
         self._check_place(member, path)
         if kind is EntryType.SYMLINK:
@@ -131,7 +147,8 @@ class UnpackCheck:
         elif kind in _DEVICES:
             self._check_device(member)
         elif member.flag == 0x4D:
-            self._refuse("multi-volume-member", member, "is continued from another volume")
+            text = "is continued from another volume"
+            self._refuse("multi-volume-member", member, text, unpacked=False)
         elif member.sparse and sum(length for _, length in member.sparse) > member.stored:
             self._refuse(
                 "bad-sparse-map", member, f"has a sparse map for more than the {member.stored} bytes stored"
@@ -161,17 +178,19 @@ class UnpackCheck:
         if number in self._delayed:
             text = "is a directory, and a symbolic link before that leads out of the tree"
             self._refuse("member-over-directory", member, text)
+        elif number in self._files and member.name.rstrip(b"/").endswith(b"/."):
+            self._refuse(
+                "member-inside-file", member, f"lies below {os.fsdecode(path)!r}, which is no directory"
+            )
         self._files.discard(number)
         if len(self._empty) < _REMEMBERED:
             self._empty.add(number)
-        if self._links.get(path) is not None and not self._leads_to_directory(path):
-            self._refuse(
-                "member-inside-file", member, "is a directory, and a symbolic link before that leads nowhere"
-            )
+        if path in self._links and not self._leads_to_directory(path):
+            del self._links[path]  # the directory takes its place
 
-    def _refuse(self, code: str, member: TarMember, text: str) -> None:
-        path = control_path(member.name)
-        excluded = path.startswith((b"dev/", b"rootfs/dev/"))
+    def _refuse(self, code: str, member: TarMember, text: str, *, unpacked: bool = True) -> None:
+        """Report a member; what tar stumbles over when it reads the header it need not have *unpacked*."""
+        excluded = unpacked and member.name.startswith(_EXCLUDED)
         (self._in_dev if excluded else self._findings).add(
             diagnose(
                 code,
@@ -193,19 +212,36 @@ class UnpackCheck:
                 self._check_id(member, key, field)
             parse_number(header[136:148].replace(b"-", b""), "mtime")
         except HeaderError as error:
-            self._refuse("bad-header", member, f"has a header that tar refuses: {error}")
+            self._refuse("bad-header", member, f"has a header that tar refuses: {error}", unpacked=False)
             return
-        size = records.get(b"size")
-        if size is not None and not size.isdigit():
-            self._refuse("bad-pax-record", member, f"has the PAX record size={size[:40]!r}, expected digits")
-        for key in _TIMES:
-            if not _SECONDS.match(records.get(key, b"0")):
-                text = f"has the PAX record {key.decode()}={records[key][:40]!r}, expected seconds"
-                self._refuse("bad-pax-record", member, text)
-        if records.get(b"linkpath") == b"" or records.get(b"path") == b"":
-            self._refuse("bad-pax-record", member, "has an empty path in its PAX header")
+        self._check_records(member, records)
         if len(self._owners) < _OWNERS:
             self._owners.add(owner)
+
+    def _check_shared(self, member: TarMember) -> None:
+        """Report what tar refuses of global headers, at the first member for which they hold."""
+        self._shared = member.shared_records
+        self._check_records(member, self._shared)
+        for key in (b"uid", b"gid"):
+            if (text := self._shared.get(key)) is not None and not 0 <= _number(text) <= _ID_MAX:
+                self._refuse_record(member, key, text, f"at most {_ID_MAX}")
+
+    def _check_records(self, member: TarMember, records: Mapping[bytes, bytes]) -> None:
+        """Report records that tar refuses."""
+        size = records.get(b"size")
+        if size is not None and not size.split(b"\0")[0].isdigit():
+            self._refuse_record(member, b"size", size, "digits")
+        for key in _TIMES:
+            found = _SECONDS.match(records.get(key, b"0"))
+            if not found or not _TIME_MIN <= int(found[1]) <= _TIME_MAX:
+                self._refuse_record(member, key, records[key], "seconds")
+        named = (b"path", b"linkpath") if member.type in _LINKS else (b"path",)
+        if any(records.get(key) == b"" for key in named):
+            self._refuse("bad-pax-record", member, "has an empty path in its PAX header", unpacked=False)
+
+    def _refuse_record(self, member: TarMember, key: bytes, value: bytes, expected: str) -> None:
+        text = f"has the PAX record {key.decode()}={value[:40]!r}, expected {expected}"
+        self._refuse("bad-pax-record", member, text, unpacked=False)
 
     def _check_id(self, member: TarMember, key: bytes, field: bytes) -> None:
         text = member.records.get(key)
@@ -215,15 +251,17 @@ class UnpackCheck:
             else:
                 raise HeaderError(f"{key.decode()} is blank")
         else:
-            value = int(text) if text.removeprefix(b"-").isdigit() and len(text) < 20 else -1
+            value = _number(text)
         if not 0 <= value <= _ID_MAX:
             raise HeaderError(f"{key.decode()} is {value}, at most {_ID_MAX} is possible")
 
     def _check_device(self, member: TarMember) -> None:
         try:
             major, minor = (parse_number(member.header[start : start + 8]) for start in (329, 337))
-        except HeaderError:
-            major = minor = -1
+        except HeaderError as error:
+            text = f"has a device number that tar refuses: {error}"
+            self._refuse("bad-header", member, text, unpacked=False)
+            return
         if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
             self._refuse("bad-header", member, "is a device whose numbers no kernel takes")
 
@@ -241,8 +279,8 @@ class UnpackCheck:
 
     def _new_ancestors(self, directory: bytes) -> list[bytes]:
         """Return what *directory*, ended by a slash, lies in and itself, the outermost first, as far as not known."""
-        new = []
-        end = len(directory) - 1
+        new: list[bytes] = []
+        end = -1 if directory.count(b"/") > _DEEPEST else len(directory) - 1
         while end > 0 and hash(directory[:end]) not in self._above:
             new.append(directory[:end])
             end = directory.rfind(b"/", 0, end)
@@ -258,7 +296,9 @@ class UnpackCheck:
         for ancestor in ancestors:
             if hash(ancestor) in self._files:
                 text = f"lies below {os.fsdecode(ancestor)!r}, which is no directory"
-            elif ancestor in self._links and not self._leads_to_directory(ancestor):
+            elif ancestor in self._links:
+                if self._leads_to_directory(ancestor):
+                    continue
                 text = f"lies below {os.fsdecode(ancestor)!r}, a symbolic link that leads to no directory"
             else:
                 if len(self._directories) < _REMEMBERED:
@@ -277,6 +317,22 @@ class UnpackCheck:
             path = control_path(path[: path.rfind(b"/") + 1] + target)
         return False
 
+    def _holds(self, path: bytes) -> bool:
+        """Tell whether a file or link was put at *path*."""
+        return hash(path) in self._files or path in self._links
+
+    def _resolved(self, path: bytes) -> bytes:
+        """Return where *path* leads through the symbolic links among the directories that it lies in."""
+        for _ in range(_LINKS_FOLLOWED):
+            end = path.find(b"/")
+            while end > 0 and path[:end] not in self._links:
+                end = path.find(b"/", end + 1)
+            if end <= 0:
+                break
+            link = path[:end]
+            path = control_path(link[: link.rfind(b"/") + 1] + self._links[link] + path[end:])
+        return path
+
     @property
     def _forgetful(self) -> bool:
         return len(self._directories) >= _REMEMBERED or len(self._files) >= _REMEMBERED
@@ -292,13 +348,23 @@ class UnpackCheck:
                 self._files.add(hash(path))
                 self._delayed.add(hash(path))
         elif len(self._links) < _OWNERS:
+            self._files.discard(hash(path))
+            self._delayed.discard(hash(path))
             self._links[path] = target
 
     def _see_hard_link(self, member: TarMember) -> None:
         target = control_path(_without_dotdot(member.target))
-        if hash(target) not in self._files and target not in self._links and not self._forgetful:
+        if member.target.endswith((b"/", b"/.")):
+            text = f"is a hard link to {os.fsdecode(member.target)!r}, which can be no file"
+            self._refuse("dangling-hard-link", member, text)
+        elif not (self._holds(target) or self._holds(self._resolved(target)) or self._forgetful):
             text = f"is a hard link to {os.fsdecode(target)!r}, which is no file before it"
             self._refuse("dangling-hard-link", member, text)
+
+
+def _number(text: bytes) -> int:
+    """Return a decimal number, -1 for what is none."""
+    return int(text) if text.isdigit() and len(text) < 20 else -1
 
 
 def _described(kind: EntryType) -> str:
