@@ -555,3 +555,10 @@ def test_whoever_is_killed_leaves_the_old_file_or_the_new(tmp_path: Path) -> Non
         assert target.read_bytes() in {b"old", new}
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "new", "out"]
     assert seen == {False, True}
+
+
+@pytest.mark.parametrize("number", [{"strip_prefix": -1}, {"threads": -1}])
+def test_negative_numbers_are_refused(number: dict[str, int], tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="must not be negative"):
+        convert_image(io.BytesIO(container()), output=tmp_path / "out.tar", **number)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())

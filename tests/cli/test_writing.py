@@ -224,6 +224,7 @@ def test_edit_writes_to_the_files_themselves_only_when_told(capsys: pytest.Captu
     before = Path("image.tar.gz").read_bytes()
     assert run(capsys, "edit", "image.tar.gz", "-p", "a=b")[0] == 2
     assert run(capsys, "edit", "image.tar.gz", "-p", "a=b", "-i", "-o", "x")[0] == 2
+    assert run(capsys, "edit", "image.tar.gz", "-p", "a=b", "-i", "--output-rootfs", "x")[0] == 2
     assert Path("image.tar.gz").read_bytes() == before
     assert run(capsys, "edit", "-i", "meta.tar", "root.tar", "-p", "a=b")[0] == 0
     assert open_image("meta.tar", "root.tar").metadata.properties == {"os": "test", "a": "b"}

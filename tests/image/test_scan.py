@@ -124,6 +124,15 @@ def test_an_unexpected_fingerprint_is_refused() -> None:
     assert "fingerprint-mismatch" in codes(found)
 
 
+@pytest.mark.parametrize(("digits", "accepted"), [(64, True), (12, True), (11, False)])
+def test_the_first_twelve_digits_of_a_fingerprint_are_enough(digits: int, accepted: bool) -> None:
+    image = container()
+    assert (
+        scan_image(io.BytesIO(image), expected=hashlib.sha256(image).hexdigest()[:digits]).accepted
+        is accepted
+    )
+
+
 def test_a_missing_template_points_into_metadata() -> None:
     metadata = TEMPLATED.replace(b"hostname.tpl", b"hostnam.tpl")
     (finding,) = [d for d in scan(container(metadata)).diagnostics if d.code == "template-missing"]

@@ -22,7 +22,7 @@ from lxdimage.archive import Entry, Item, write_archive
 from lxdimage.build._archive_root import ArchiveRoot
 from lxdimage.build._exclude import excluder
 from lxdimage.build._model import BuiltImage
-from lxdimage.build._options import Place, RootOptions
+from lxdimage.build._options import Place, RootOptions, check_numbers
 from lxdimage.build._owners import OwnerMap
 from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
 from lxdimage.build._rules import RuleEdit
@@ -117,7 +117,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         InvalidImageError: When the archive that is to become the root cannot be read.
         OSError: When a file cannot be read or written.
     """
-    _check_numbers(strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads)
+    check_numbers(strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads)
     findings = Findings()
     unpacked = _Unpacked.find(rootfs)
     if unpacked is not None:
@@ -183,12 +183,6 @@ class _Unpacked:
             if root.exists() and (top / "metadata.yaml").is_file():
                 return cls(root, top / "metadata.yaml", templates if templates.is_dir() else None)
         return None
-
-
-def _check_numbers(**numbers: int | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and number < 0:
-            raise BuildError(diagnose("number-out-of-range", f"{name} must not be negative, found {number}"))
 
 
 _LATEST = (1 << 33) - 1  # in the header of a tar

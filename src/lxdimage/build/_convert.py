@@ -9,6 +9,7 @@ from lxdimage._sources import FileArgument, Progress, open_sources
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
+from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import ROOT, Part
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
@@ -71,6 +72,7 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         BuildError: It cannot be written as asked.
         OSError: A file cannot be read or written.
     """
+    check_numbers(strip_prefix=strip_prefix, threads=threads)
     if not 1 <= len(files) <= 2 or (metadata and len(files) == 2):
         text = f"expected one file or two, or one root with metadata, found {len(files)}"
         raise InvalidImageError(diagnose("file-count", text))

@@ -17,6 +17,7 @@ from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
 from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
+from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import ROOT, Disk, Part
 from lxdimage.build._reading import read_control
@@ -91,6 +92,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         BuildError: It cannot be written as asked, or a changed rule would lack its template.
         OSError: A file cannot be read or written.
     """
+    check_numbers(threads=threads)
     if not 1 <= len(files) <= 2:
         raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
     changes = _Changes(

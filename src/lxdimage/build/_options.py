@@ -8,9 +8,23 @@ import attrs
 
 from lxdimage.build._owners import OwnerMap
 from lxdimage.diagnostics import Diagnostic
+from lxdimage.errors import BuildError
 from lxdimage.limits import Limits
+from lxdimage.rules import diagnose
 
-__all__ = ["Place", "RootOptions"]
+__all__ = ["Place", "RootOptions", "check_numbers"]
+
+
+def check_numbers(**numbers: int | None) -> None:
+    """
+    Check that what was given is not negative.
+
+    Raises:
+        BuildError: One of the *numbers*, named as the argument is, is.
+    """
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise BuildError(diagnose("number-out-of-range", f"{name} must not be negative, found {number}"))
 
 
 @attrs.frozen(kw_only=True)

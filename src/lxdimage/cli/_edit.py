@@ -94,6 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.in_place == (arguments.output is not None):
         print("lxdimage: error: give either --output or --in-place", file=sys.stderr)
         return 2
+    if arguments.in_place and arguments.output_rootfs:
+        print("lxdimage: error: --output-rootfs goes with --output, not with --in-place", file=sys.stderr)
+        return 2
     files, _ = arrange_files(*map(file_argument, arguments.files))
     metadata = None if arguments.metadata is None else Path(arguments.metadata).read_bytes()
     written = None

@@ -28,7 +28,7 @@ def scan_targets(
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
         targets: The daemons.
-        expected: The fingerprint that the image should have, 64 hexadecimal digits.
+        expected: The fingerprint that the image should have: 64 hexadecimal digits, or the first of them, 12 at least.
         limits: Bounds on what an untrusted image may use.
         progress: Called with the bytes read so far and in all.
 
@@ -61,7 +61,7 @@ def scan_image(
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
         target: The daemon.
-        expected: The fingerprint that the image should have, 64 hexadecimal digits.
+        expected: The fingerprint that the image should have: 64 hexadecimal digits, or the first of them, 12 at least.
         limits: Bounds on what an untrusted image may use.
         progress: Called with the bytes read so far and in all.
 
