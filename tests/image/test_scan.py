@@ -240,3 +240,11 @@ def test_what_lies_behind_a_limit_is_not_called_missing() -> None:
     found = scan(lzma.compress(container(), filters=filters))
     assert not found.accepted
     assert codes(found) & {"decompression-limit", "metadata-missing"} == {"decompression-limit"}
+
+
+def test_daemons_that_cut_properties_at_nul_cut_keys_as_well() -> None:
+    text = METADATA.replace(b"properties:", b'properties:\n  "a\\0b": "v\\0w"', 1)
+    assert text != METADATA
+    found = scan(container(text), target=Target.LXD_5_0)
+    assert found.image is not None
+    assert found.image.metadata.properties["a"] == "v"

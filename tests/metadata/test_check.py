@@ -249,3 +249,13 @@ def test_a_date_that_cannot_be_read_back_is_refused_though_it_decodes() -> None:
 
 def test_lone_surrogates_in_text_are_not_utf_8() -> None:
     assert ["yaml-characters"] == codes(check_metadata(HEAD + "  a: \ud800\n"))
+
+
+@pytest.mark.parametrize("tag", ["!<!!null>", "!<!!int>", "!%21null", "!foo"])
+def test_a_short_tag_that_is_written_out_means_nothing(tag: str) -> None:
+    head = "architecture: x86_64\ncreation_date: 1600000000\n"
+    checked = check_metadata(f"{head}properties: {{k: {tag} ~}}\n")
+    assert checked.metadata is not None
+    assert dict(checked.metadata.properties) == {"k": "~"}
+    date = check_metadata(f"architecture: x86_64\ncreation_date: {tag} 1\n")
+    assert "wrong-type" in codes(date, Stage.IMPORT)

@@ -52,6 +52,10 @@ class Judge:
 def as_stored(metadata: Metadata, target: Target) -> Metadata:
     """Return *metadata* as the target's database gives it back."""
     properties = metadata.properties
-    if not target.traits.nul_ends_property or not any("\0" in value for value in properties.values()):
+    if not target.traits.nul_ends_property or not any(
+        "\0" in key + value for key, value in properties.items()
+    ):
         return metadata
-    return metadata.evolve(properties={key: value.split("\0", 1)[0] for key, value in properties.items()})
+    return metadata.evolve(
+        properties={key.split("\0", 1)[0]: value.split("\0", 1)[0] for key, value in properties.items()}
+    )

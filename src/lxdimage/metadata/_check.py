@@ -117,7 +117,7 @@ def check_documents(
     found = list(_bounded(refusals(reading), name))
     spans = _Spans(reading.record.places, [notes.document for notes in reading.notes])
     if reading.failure or not reading.notes:
-        return CheckedMetadata(None, _ordered(found), spans, decoded=False)
+        return CheckedMetadata(None, _ordered(found), spans, decoded=not reading.failure)
     other = None
     if not reading.refused and sum(map(len, texts)) <= _COMPARED:
         other = read_documents(texts, _OTHER[traits.yaml], name=name)

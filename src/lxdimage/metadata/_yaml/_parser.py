@@ -177,7 +177,10 @@ class Parser:
                 raise YAMLError(f"the tag handle {token.text!r} is not declared", token.start)
             prefix = self._handles[token.text]
         tag = prefix + token.detail
-        return "!!" + tag.removeprefix(_CORE) if tag.startswith(_CORE) else tag
+        if tag.startswith(_CORE):
+            return "!!" + tag.removeprefix(_CORE)
+        # The short form of a core tag is no name of one: written out, it is as unknown as any other.
+        return f"!<{tag}>" if tag.startswith("!!") else tag
 
     # ── block style ──────────────────────────────────────────────────────────────────────────────────────────────
 
