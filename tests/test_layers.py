@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "targets", "_chunks", "_findings", "_sources"),
     ("fingerprint", "compression", "_tar"),
     ("archive", "metadata"),
-    ("formats", "_tree", "templates", "simplestreams"),
+    ("formats", "_tree", "templates"),
     ("checks",),
     ("image", "extract", "diff"),
     ("build",),
