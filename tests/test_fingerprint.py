@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lxdimage import Fingerprint, fingerprint_files
+from lxdimage import Fingerprint, FingerprintMismatchError, fingerprint_files
 from lxdimage._chunks import drain
 from lxdimage.fingerprint import Digest
 
@@ -43,6 +43,18 @@ def test_two_files_are_hashed_one_behind_the_other(tmp_path: Path) -> None:
     (tmp_path / "root").write_bytes(BIG)
     expected = hashlib.sha256(b"meta" + BIG).hexdigest()
     assert expected == fingerprint_files(tmp_path / "meta", tmp_path / "root").hex
+
+
+def test_a_fingerprint_that_is_not_the_expected_one_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"image")
+    expected = hashlib.sha256(b"image").hexdigest()
+    assert fingerprint_files(tmp_path / "image", expected=expected[:12]).hex == expected
+    for other in (HEX, "", "no digits"):
+        with pytest.raises(FingerprintMismatchError) as caught:
+            fingerprint_files(tmp_path / "image", expected=other)
+        (finding,) = caught.value.diagnostics
+        assert finding.code == "fingerprint-mismatch"
+        assert expected in finding.message
 
 
 def test_a_pipe_has_a_fingerprint() -> None:

@@ -44,7 +44,7 @@ LATE: dict[str, frozenset[str]] = {
     **HEAVY,
     # What hardly any file needs to be read, and takes long to load.
     "json": frozenset({"formats"}),
-    "tempfile": frozenset({"formats"}),
+    "tempfile": frozenset({"_sources"}),
     # Parts of the package that most images do not need, and that take as long to load as all the rest.
     "lxdimage.templates": frozenset({"checks"}),
     "lxdimage.formats._squashfs": frozenset({"image", "build"}),

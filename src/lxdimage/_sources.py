@@ -16,10 +16,19 @@ from typing import BinaryIO, TypeAlias
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
-from lxdimage.errors import BuildError
+from lxdimage.errors import BuildError, InvalidImageError
 from lxdimage.rules import diagnose
 
-__all__ = ["FileArgument", "Progress", "Source", "Tracker", "file_name", "open_sources"]
+__all__ = [
+    "FileArgument",
+    "Progress",
+    "Source",
+    "Tracker",
+    "check_file_count",
+    "file_name",
+    "open_sources",
+    "spool",
+]
 
 FileArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
 """What public functions take as a file: a path, or a binary stream that is read from where it stands."""
@@ -37,11 +46,13 @@ class Source:
         name: What findings call it.
         stream: Its bytes.
         size: How many, None where a stream does not tell.
+        start: Where the stream stood when it was opened, None where it cannot go back there.
     """
 
     name: str
     stream: BinaryIO = attrs.field(repr=False)
     size: int | None = None
+    start: int | None = None
 
     def chunks(self, size: int = READ_SIZE) -> Chunks:
         """Yield the bytes from where the stream stands; a short read is not the end."""
@@ -73,8 +84,22 @@ class Source:
 
     @property
     def seekable(self) -> bool:
-        """Whether the stream can be read from other places as well."""
-        return self.stream.seekable()
+        """Whether the stream can be read again."""
+        return self.start is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether places in the stream are places in the file, which can be read at any of them."""
+        return self.start == 0
+
+    @contextmanager
+    def at_any_place(self, chunks: Chunks) -> Iterator[BinaryIO]:
+        """Give the file to be read at any place; *chunks*, its bytes, are read where it is not `whole`."""
+        if self.whole:
+            yield self.stream
+        else:
+            with spool(chunks) as file:
+                yield file
 
 
 def file_name(file: FileArgument) -> str:
@@ -85,17 +110,41 @@ def file_name(file: FileArgument) -> str:
     return name if isinstance(name, str) else "<stream>"
 
 
-def _size(stream: BinaryIO) -> int | None:
-    """Return the bytes from where *stream* stands to its end, where it can tell without being read."""
+def spool(chunks: Chunks) -> BinaryIO:
+    """Return a temporary file with the bytes of *chunks*, for input that cannot seek; the caller closes it."""
+    import tempfile  # only pipes need it, and it takes long to load
+
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
+    try:
+        file.writelines(chunks)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _opened(name: str, stream: BinaryIO) -> Source:
+    """Return *stream* as a source, with its place and its size where it tells them without being read."""
     try:
         if not stream.seekable():
-            return None
+            return Source(name, stream)
         start = stream.tell()
         end = stream.seek(0, os.SEEK_END)
         stream.seek(start)
     except (OSError, AttributeError):
-        return None
-    return end - start
+        return Source(name, stream)
+    return Source(name, stream, end - start, start)
+
+
+def check_file_count(files: Sequence[object]) -> None:
+    """
+    Check that *files* can be those of an image.
+
+    Raises:
+        InvalidImageError: There are none, or more than two.
+    """
+    if not 1 <= len(files) <= 2:
+        raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
 
 
 @contextmanager
@@ -118,7 +167,7 @@ def open_sources(files: Sequence[FileArgument]) -> Iterator[list[Source]]:
                     )
             else:
                 stream = file
-            sources.append(Source(file_name(file), stream, _size(stream)))
+            sources.append(_opened(file_name(file), stream))
         yield sources
 
 

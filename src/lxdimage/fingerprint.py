@@ -15,7 +15,9 @@ from queue import SimpleQueue
 import attrs
 
 from lxdimage._chunks import Chunks, read_ahead
-from lxdimage._sources import FileArgument, Progress, Tracker, open_sources
+from lxdimage._sources import FileArgument, Progress, Tracker, file_name, open_sources
+from lxdimage.errors import FingerprintMismatchError
+from lxdimage.rules import diagnose
 
 __all__ = ["Digest", "Fingerprint", "fingerprint_files"]
 
@@ -177,7 +179,9 @@ class Digest:
             self._thread = None
 
 
-def fingerprint_files(*files: FileArgument, progress: Progress | None = None) -> Fingerprint:
+def fingerprint_files(
+    *files: FileArgument, expected: str | None = None, progress: Progress | None = None
+) -> Fingerprint:
     """
     Return the fingerprint that LXD and Incus give the image in *files*.
 
@@ -185,12 +189,14 @@ def fingerprint_files(*files: FileArgument, progress: Progress | None = None) ->
 
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
+        expected: What the fingerprint has to be, or to begin with.
         progress: Called with the bytes read so far and in all.
 
     Returns:
         The SHA-256 over all of them.
 
     Raises:
+        FingerprintMismatchError: When it is not the expected one.
         OSError: When a file cannot be read.
     """
     digest = hashlib.sha256(usedforsecurity=False)
@@ -200,4 +206,9 @@ def fingerprint_files(*files: FileArgument, progress: Progress | None = None) ->
             chunks = tracker.tap(source.chunks(1 << 20))
             for chunk in chunks if source.size is not None and source.size < 1 << 22 else read_ahead(chunks):
                 digest.update(chunk)
-    return Fingerprint(digest.hexdigest())
+    fingerprint = Fingerprint(digest.hexdigest())
+    if expected is not None and not fingerprint.matches(expected):
+        text = f"the fingerprint is {fingerprint}, expected {expected!r}"
+        name = " + ".join(map(file_name, files))
+        raise FingerprintMismatchError(diagnose("fingerprint-mismatch", text, source=name))
+    return fingerprint

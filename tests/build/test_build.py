@@ -91,7 +91,7 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
-def _build(rootfs: Any, to: Path, form: str = "unified-none-tar", **options: Any) -> BuiltImage:
+def _build(rootfs: Any, to: Any, form: str = "unified-none-tar", **options: Any) -> BuiltImage:
     layout, codec, root = form.split("-")
     given = {"metadata": METADATA, "templates": TEMPLATES, "level": 1 if codec in {"xz", "bzip2"} else None}
     return build_image(
@@ -168,7 +168,7 @@ def test_every_member_reads_back_as_the_tree_has_it(tree: Path, tmp_path: Path, 
 def test_the_root_of_a_split_image_goes_beside_it(tree: Path, tmp_path: Path) -> None:
     built = _build(tree, tmp_path / "image", "split-none-tar")
     assert [file.path for file in built.files] == [f"{tmp_path}/image", f"{tmp_path}/image.root"]
-    built = _build(tree, tmp_path / "image", "split-none-tar", output_rootfs=tmp_path / "elsewhere")
+    built = _build(tree, (tmp_path / "image", tmp_path / "elsewhere"), "split-none-tar")
     assert [file.path for file in built.files] == [f"{tmp_path}/image", f"{tmp_path}/elsewhere"]
 
 
@@ -207,7 +207,8 @@ def test_metadata_and_templates_are_a_compressed_stream_of_their_own(
     assert b"templates/hostname.tpl" in head
     assert b"rootfs/" not in head
     assert len(head) % 512 == 0
-    assert head[-512:].strip(b"\0") or b"unused" in head[-512:]
+    # No blocks of zeros: the archive goes on in the next stream.
+    assert head[-512:].strip(b"\0")
 
 
 # ---- the same bytes each time ---------------------------------------------------------------------------------------
@@ -586,7 +587,6 @@ REFUSALS: list[tuple[str, Callable[[Path], Path], dict[str, Any]]] = [
     ("unknown-level", _TREE, {"compression": Compression.GZIP, "level": 99}),
     ("unwritable-compression", _TREE, {"compression": Compression.SQUASHFS}),
     ("root-format", _TREE, {"rootfs_format": "zip"}),
-    ("output-count", _TREE, {"output_rootfs": "two"}),
     ("unknown-root", _raw, {}),
     ("qcow2-backing-file", _with_backing_file, {}),
     ("template-missing", _TREE, {"templates": {}}),

@@ -165,7 +165,10 @@ def test_a_squashfs_is_a_root_too(tmp_path: Path) -> None:
     items[5] = attrs.evolve(items[5][0], target="bin/sh"), items[5][1]
     with (tmp_path / "given").open("wb+") as file:
         write_squashfs(items, file)
-    for rootfs in (tmp_path / "given", _Pipe((tmp_path / "given").read_bytes())):
+    data = (tmp_path / "given").read_bytes()
+    behind_something = io.BytesIO(b"before" + data)
+    behind_something.seek(6)
+    for rootfs in (tmp_path / "given", _Pipe(data), behind_something):
         _build(rootfs, tmp_path / "image")
         found = _root(tmp_path / "image")
         assert found["bin/sh"][1] == ELF

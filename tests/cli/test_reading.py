@@ -73,24 +73,28 @@ def test_what_is_no_image_is_an_error_and_no_traceback(verb: str, capsys: pytest
     Path("junk").write_bytes(b"junk" * 500)
     status, out, err = run(capsys, verb, "junk")
     assert (2, "") == (status, out)
-    assert err.startswith("junk: error: no known format begins with") or "of no known format" in err
+    assert err.startswith("junk: error: ")
+    assert "[unsupported-compression]" in err
 
 
 def test_a_directory_in_the_place_of_an_image_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     Path("folder").mkdir()
     status, _, err = run(capsys, "info", "folder")
-    assert (2, "lxdimage: error: 'folder': Is a directory\n") == (status, err) or "directory" in err
+    assert (2, "lxdimage: error: 'folder': Is a directory\n") == (status, err)
 
 
-def test_fingerprint_prints_the_sha256_of_the_files_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fingerprint_prints_the_sha256_of_metadata_and_root(capsys: pytest.CaptureFixture[str]) -> None:
     expected = hashlib.sha256(Path("meta.tar").read_bytes() + Path("root.tar").read_bytes()).hexdigest()
-    assert (0, f"{expected}\n", "") == run(capsys, "fingerprint", "meta.tar", "root.tar")
+    for files in (["meta.tar", "root.tar"], ["root.tar", "meta.tar"]):
+        assert (0, f"{expected}\n", "") == run(capsys, "fingerprint", *files)
 
 
 def test_fingerprint_check_compares_a_prefix(capsys: pytest.CaptureFixture[str]) -> None:
     prefix = hashlib.sha256(GOOD).hexdigest()[:12]
     assert run(capsys, "fingerprint", "image.tar.gz", "--check", prefix)[0] == 0
-    assert run(capsys, "fingerprint", "image.tar.gz", "--check", "0" * 12)[0] == 1
+    status, out, err = run(capsys, "fingerprint", "image.tar.gz", "--check", "0" * 12)
+    assert (status, out) == (1, "")
+    assert "[fingerprint-mismatch]" in err
 
 
 def test_standard_input_is_a_dash(

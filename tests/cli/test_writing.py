@@ -291,6 +291,32 @@ def test_publish_repeats_itself_with_a_date(
     assert open_image("one").metadata.creation_timestamp == 1700000000
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["publish", "--target", "incus", str(BACKUP)],
+        ["convert", "root.tar", "--architecture", "arm64"],
+        ["build", "root.tar", "--architecture", "arm64"],
+    ],
+)
+def test_a_useless_epoch_in_the_environment_is_an_error(
+    verb: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "today")
+    text = "the variable SOURCE_DATE_EPOCH is 'today', expected seconds since 1970"
+    assert run(capsys, *verb, "-o", "new") == (2, "", f"lxdimage: error: {text}\n")
+    assert not Path("new").exists()
+
+
+def test_edit_takes_metadata_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = METADATA.replace(b"os: test", b"os: other")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert run(capsys, "edit", "image.tar.gz", "-i", "--metadata", "-")[0] == 0
+    assert open_image("image.tar.gz").metadata.properties == {"os": "other"}
+
+
 def test_publish_says_what_is_no_backup(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, words = run(capsys, "publish", "image.tar.gz", "-o", "new")
     assert status == 2

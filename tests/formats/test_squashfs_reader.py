@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
+from lxdimage._sources import spool
 from lxdimage.archive import EntryType
 from lxdimage.errors import LimitExceededError
 from lxdimage.formats._squashfs import (
@@ -21,7 +22,6 @@ from lxdimage.formats._squashfs import (
     check_squashfs,
     open_squashfs,
     read_squashfs,
-    spool,
 )
 from lxdimage.limits import Limits
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from lxdimage import Scan, Stage, scan_image
+from lxdimage import Scan, Stage, open_members, scan_image
 from lxdimage.archive import Entry, EntryType
 from lxdimage.formats._squashfs import write_squashfs
 from making import METADATA, member, pack
@@ -44,6 +44,19 @@ def judged(*files: bytes) -> tuple[Scan, list[tuple[str, Stage | None]]]:
 def damaged(image: bytes, place: int) -> bytes:
     """Return *image* with bytes of the compressed block at *place* changed."""
     return image[:place] + bytes(byte ^ 0xFF for byte in image[place : place + 8]) + image[place + 8 :]
+
+
+@pytest.mark.parametrize("unified", [True, False])
+def test_a_stream_is_read_from_where_it_stands(unified: bool) -> None:
+    stream = io.BytesIO(b"before" + squashfs(UNIFIED if unified else ROOT))
+    files = (stream,) if unified else (io.BytesIO(PART), stream)
+    stream.seek(6)
+    assert scan_image(*files).diagnostics == ()
+    stream.seek(6)
+    files[0].seek(6 if unified else 0)
+    with open_members(*files) as members:
+        found = {item.path: b"".join(item.member.chunks()) for item in members}
+    assert found["rootfs/etc/text"] == CONTENT
 
 
 def test_good_images_have_no_findings() -> None:

@@ -57,7 +57,6 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     rules: Mapping[str, RuleEdit] | None = None,
     type: ImageType | None = None,  # noqa: A002 - the image's own word
     layout: Layout = Layout.UNIFIED,
-    output_rootfs: OutputArgument | None = None,
     rootfs_format: str = "tar",
     compression: Compression = Compression.XZ,
     level: int | None = None,
@@ -94,7 +93,6 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
             can be called gets the old rule, None where there is none, and returns the new one.
         type: What the image has to make; the root decides unless given.
         layout: One file or two.
-        output_rootfs: Another way to say where the root of a split image goes.
         rootfs_format: ``tar`` or ``squashfs`` for the root of a split container image.
         compression: How files are compressed; a SquashFS knows gzip, xz and zstd and takes zstd for others.
         level: Speed against size, by the format's own scale.
@@ -147,7 +145,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         memory=memory,
     )
     files = read_templates(templates, options.limits)
-    targets = output_targets(output if output_rootfs is None else (output, output_rootfs), layout)  # type: ignore[arg-type]
+    targets = output_targets(output, layout)
     with open_root(rootfs, options, twice=metadata is None, progress=progress) as root:
         kind = _check_type(root, type, options)
         if rootfs_format == "squashfs" and (layout is Layout.UNIFIED or kind is ImageType.VIRTUAL_MACHINE):

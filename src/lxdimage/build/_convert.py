@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from lxdimage._sources import FileArgument, Progress, open_sources
+from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
@@ -73,8 +73,9 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         OSError: A file cannot be read or written.
     """
     check_numbers(strip_prefix=strip_prefix, threads=threads)
-    if not 1 <= len(files) <= 2 or (metadata and len(files) == 2):
-        text = f"expected one file or two, or one root with metadata, found {len(files)}"
+    check_file_count(files)
+    if metadata and len(files) == 2:
+        text = "two files are an image with metadata of its own, and metadata was given besides"
         raise InvalidImageError(diagnose("file-count", text))
     limits = limits or Limits()
     with (

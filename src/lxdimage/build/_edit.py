@@ -12,7 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from lxdimage._chunks import Chunks, drain
-from lxdimage._sources import FileArgument, Progress, open_sources
+from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
 from lxdimage.build._head import Head, Revision, dump_text
@@ -27,7 +27,7 @@ from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
 from lxdimage.compression.writing import encode
 from lxdimage.diagnostics import Diagnostic
-from lxdimage.errors import BuildError, ImmutableFieldError, InvalidImageError
+from lxdimage.errors import BuildError, ImmutableFieldError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats import QCOW2, SQUASHFS, ImageType, Layout
 from lxdimage.formats._sinks import OutputArgument
@@ -93,8 +93,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         OSError: A file cannot be read or written.
     """
     check_numbers(threads=threads)
-    if not 1 <= len(files) <= 2:
-        raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
+    check_file_count(files)
     changes = _Changes(
         metadata=metadata,
         properties=dict(properties or {}),

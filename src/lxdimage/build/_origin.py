@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
 from lxdimage._chunks import Chunks, Cursor, drain, peek, read_ahead
-from lxdimage._sources import Progress, Source, Tracker
+from lxdimage._sources import Progress, Source, Tracker, spool
 from lxdimage.archive import Entry, EntryType, Member, RunReader, TarReader
 from lxdimage.build._parts import ROOT, Disk, EntryMember, Part, Root, RootFile, RootRun, RootTar, Shared
 from lxdimage.build._reading import ImageGuard, read_control, read_root, read_unified, with_runs, with_shared
@@ -15,7 +15,6 @@ from lxdimage.compression import Compression, decode, decode_named
 from lxdimage.errors import InvalidImageError, UnsupportedFormatError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, ImageType, control_path, identify
-from lxdimage.formats._seekable import spool
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
@@ -40,7 +39,6 @@ class OriginFile:
         self.name = source.name
         self._source = source
         self._limits = limits
-        self._start = source.stream.tell() if source.seekable else 0
         head, chunks = peek(source.steady_chunks(), HEAD_SIZE)
         self.format: FileFormat = _identified(head, source.name)
         self.cursor = Cursor(digest.tap(tracker.tap(chunks)))
@@ -105,13 +103,9 @@ class OriginFile:
 
     def _squashfs_members(self) -> Iterator[Member]:
         """Read the file twice where that is possible: from one end to the other, and at any place."""
-        if self._source.seekable and self._start == 0:
+        with self._source.at_any_place(self.raw()) as stream:
             drain(self.raw())
-            self._source.stream.seek(0)
-            yield from read_squashfs_root(self._source.stream, limits=self._limits, source=self.name)
-        else:
-            with closing(spool(self.raw())) as stream:
-                yield from read_squashfs_root(stream, limits=self._limits, source=self.name)
+            yield from read_squashfs_root(stream, limits=self._limits, source=self.name)
 
     def disk(self) -> Iterator[Part]:
         """Yield the file as the disk that it is."""

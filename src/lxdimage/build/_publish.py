@@ -16,6 +16,7 @@ from lxdimage.archive import Entry, EntryType, Member, TarMember
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
+from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import ROOT, Control, Part, Root, Shared
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
@@ -93,6 +94,7 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
         BuildError: It holds nothing that can be published, or cannot be written as asked.
         OSError: A file cannot be read or written.
     """
+    check_numbers(threads=threads)
     limits = limits or Limits()
     form = Form(
         layout=layout,

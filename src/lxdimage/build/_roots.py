@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar, cast
 import attrs
 
 from lxdimage._chunks import Chunks, peek
-from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
+from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources, spool
 from lxdimage._tar import BLOCK, HeaderError, checksum, parse_number
 from lxdimage._tree import TreeOptions, read_tree, read_tree_items
 from lxdimage.archive import Entry, EntryType, Item
@@ -22,8 +22,7 @@ from lxdimage.build._options import Place, RootOptions
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Severity
 from lxdimage.errors import BuildError, UnsupportedFormatError
-from lxdimage.formats import HEAD_SIZE, QCOW2, FileFormat, identify
-from lxdimage.formats._seekable import spool
+from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, identify
 from lxdimage.rules import diagnose
 
 __all__ = ["DirectoryRoot", "DiskRoot", "Root", "open_root"]
@@ -137,15 +136,14 @@ def open_root(
         return
     with ExitStack() as stack:
         (source,) = stack.enter_context(open_sources([rootfs]))
-        start = source.stream.tell() if source.seekable else 0
         head, chunks = peek(source.steady_chunks(), _HEAD)
         found = identify(head[:HEAD_SIZE]) or _plain_tar(head)
         if found is None or (found.compression is None and found != QCOW2):
             raise _unknown(head, found.name if found else None, source.name)
-        if not source.seekable and (twice or not found.is_tar):
+        if not (source.whole if found == SQUASHFS else source.seekable or (found.is_tar and not twice)):
             stream = stack.enter_context(spool(chunks))
-            source, start = Source(source.name, stream, stream.tell()), 0
-        opened = _opener(source, start, chunks, progress)
+            source = Source(source.name, stream, stream.tell(), 0)
+        opened = _opener(source, chunks, progress)
         stream_ = source.stream if source.seekable else None
         given = RootInput(source.name, found, source.size, opened, stream_)
         yield _disk(given, options) if found == QCOW2 else ArchiveRoot(given, options)
@@ -161,12 +159,12 @@ def _plain_tar(head: bytes) -> FileFormat | None:
     return FileFormat("tar", Compression.NONE) if plain else None
 
 
-def _opener(source: Source, start: int, chunks: Chunks, progress: Progress | None) -> Callable[[], Chunks]:
-    """Return what gives the bytes of *source* from *start*; *chunks* are they, where there is no second time."""
+def _opener(source: Source, chunks: Chunks, progress: Progress | None) -> Callable[[], Chunks]:
+    """Return what gives the bytes of *source*; *chunks* are they, where there is no second time."""
 
     def opened() -> Chunks:
-        if source.seekable:
-            source.stream.seek(start)
+        if source.start is not None:
+            source.stream.seek(source.start)
             return Tracker(progress, [source]).tap(source.steady_chunks())
         return Tracker(progress, [source]).tap(chunks)
 

@@ -20,6 +20,7 @@ from typing import NoReturn, Protocol
 import attrs
 
 import lxdimage
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Severity, escape, render
 from lxdimage.errors import LXDImageError
 
@@ -96,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 0
+    except UsageError as error:
+        status = _fail(f"lxdimage: error: {error}")
     except OSError as error:
         status = _fail(f"lxdimage: error: {_describe(error)}")
     except KeyboardInterrupt:
@@ -152,8 +155,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f", did you mean {near[0]!r}?" if near else "; 'lxdimage --help' lists the verbs"
-        print(f"lxdimage: error: unknown verb {escape(verb)!r}{hint}", file=sys.stderr)
-        return UNUSABLE
+        raise UsageError(f"unknown verb {escape(verb)!r}{hint}")
     name, text = VERBS[verb]
     module: _Verb = import_module(f"lxdimage.cli.{name}")
     parser = _Parser(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import sys
 
 from lxdimage.build import build_image
 from lxdimage.cli._options import add_limits, file_argument, limits_of, parse_size
@@ -19,9 +16,9 @@ from lxdimage.cli._writing import (
     layout_of,
     output_of,
     print_built,
+    source_date_epoch,
 )
 from lxdimage.compression import Compression
-from lxdimage.diagnostics import escape
 from lxdimage.formats import ImageType, Layout
 
 __all__ = ["configure", "run"]
@@ -86,12 +83,7 @@ def _add_root(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build the image, and print its fingerprint."""
-    variable = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not re.fullmatch(r"\d{0,18}", variable):
-        text = f"the variable SOURCE_DATE_EPOCH is {escape(variable)!r}, expected seconds since 1970"
-        print(f"lxdimage: error: {text}", file=sys.stderr)
-        return 2
-    epoch = int(variable) if variable and arguments.source_date_epoch is None else arguments.source_date_epoch
+    epoch = source_date_epoch() if arguments.source_date_epoch is None else arguments.source_date_epoch
     with Meter("build") as meter:
         built = build_image(
             file_argument(arguments.rootfs),

@@ -7,6 +7,7 @@ import sys
 
 from lxdimage.archive import EntryType
 from lxdimage.cli._options import add_limits, add_members, file_argument, files_and_members, limits_of
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.image import ImageMember, arrange_files, open_members
 
@@ -31,9 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _write(item)
             if not wanted:
                 return 0
-    for name in sorted(wanted):
-        print(f"lxdimage: error: no member {escape(name)!r}; 'lxdimage ls' lists them", file=sys.stderr)
-    return 2
+    missing = ", ".join(repr(escape(name)) for name in sorted(wanted))
+    raise UsageError(f"no member {missing}; 'lxdimage ls' lists them")
 
 
 def _write(item: ImageMember) -> None:

@@ -8,7 +8,7 @@ from lxdimage.build import convert_image
 from lxdimage.build._facts import NO_FACTS
 from lxdimage.build._settle import Wishes, settle_metadata
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
-from lxdimage.cli._output import Meter
+from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._writing import (
     add_form,
     add_metadata,
@@ -17,7 +17,6 @@ from lxdimage.cli._writing import (
     layout_of,
     output_of,
     print_built,
-    print_notes,
     source_date_epoch,
 )
 from lxdimage.compression import Compression

@@ -16,15 +16,15 @@ from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument
 from lxdimage.build import OutputTarget, edit_image
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
-from lxdimage.cli._output import Meter
+from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._template_rules import add_rules, rules_of
+from lxdimage.cli._usage import UsageError
 from lxdimage.cli._writing import (
     add_effort,
     add_output,
     add_properties,
     output_of,
     print_built,
-    print_notes,
 )
 from lxdimage.errors import InvalidMetadataError, LXDImageError
 from lxdimage.formats import METADATA_SIZE
@@ -92,13 +92,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Edit the image, and print its fingerprints."""
     if arguments.in_place == (arguments.output is not None):
-        print("lxdimage: error: give either --output or --in-place", file=sys.stderr)
-        return 2
+        raise UsageError("give either --output or --in-place")
     if arguments.in_place and arguments.output_rootfs:
-        print("lxdimage: error: --output-rootfs goes with --output, not with --in-place", file=sys.stderr)
-        return 2
+        raise UsageError("--output-rootfs goes with --output, not with --in-place")
     files, _ = arrange_files(*map(file_argument, arguments.files))
-    metadata = None if arguments.metadata is None else Path(arguments.metadata).read_bytes()
+    metadata = None if arguments.metadata is None else _read(arguments.metadata)
     written = None
     if _wants_editor(arguments):
         old = metadata if metadata is not None else _metadata_text(files, arguments)
@@ -131,7 +129,7 @@ def _output(files: Sequence[FileArgument], arguments: argparse.Namespace) -> Out
         return output_of(arguments)
     for file in files:
         if not isinstance(file, str):
-            raise OSError("standard input cannot be edited in place")
+            raise UsageError("standard input cannot be edited in place")
     paths = [str(file) for file in files]
     return (paths[0], paths[1]) if len(paths) == 2 else paths[0]
 
@@ -142,6 +140,10 @@ def _templates(arguments: argparse.Namespace) -> dict[str, bytes | None]:
         name, equals, path = given.partition("=")
         templates[name] = Path(path if equals else name).read_bytes()
     return templates
+
+
+def _read(name: str) -> bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
 # ---- the editor -----------------------------------------------------------------------------------------------------

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 
+from lxdimage._sources import FileArgument
 from lxdimage.cli._options import add_files, file_argument
+from lxdimage.cli._output import print_notes
+from lxdimage.errors import FingerprintMismatchError
 from lxdimage.fingerprint import fingerprint_files
 
 __all__ = ["configure", "run"]
@@ -17,14 +20,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", metavar="HEX", help="compare with a fingerprint or its beginning; exit 1 when it differs"
     )
-    parser.epilog = "The files are taken in the order given: metadata first, root second."
+    parser.epilog = "The files of a split image may come in either order: the metadata file counts first."
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the fingerprint, or compare it."""
-    fingerprint = fingerprint_files(*map(file_argument, arguments.files))
-    if arguments.check is None or fingerprint.matches(arguments.check):
-        print(fingerprint)
-        return 0
-    print(f"lxdimage: the fingerprint is {fingerprint}, expected {arguments.check!r}", file=sys.stderr)
-    return 1
+    files: Sequence[FileArgument] = [file_argument(file) for file in arguments.files]
+    if len(files) == 2:
+        from lxdimage.image import arrange_files  # a single file needs no look into it
+
+        files, _ = arrange_files(*files)
+    try:
+        print(fingerprint_files(*files, expected=arguments.check))
+    except FingerprintMismatchError as error:
+        print_notes(error.diagnostics)
+        return 1
+    return 0

@@ -8,19 +8,16 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from lxdimage.cli._options import parse_keys, parse_pair
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.errors import LXDImageError
 from lxdimage.image import Image
 from lxdimage.metadata import Architecture
 from lxdimage.templates import Instance
 
-__all__ = ["BadConfigFileError", "add_instance", "instance_of"]
+__all__ = ["add_instance", "instance_of"]
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
-
-
-class BadConfigFileError(Exception):
-    """A configuration file cannot be used; the text says why."""
 
 
 def add_instance(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +60,7 @@ def instance_of(image: Image, arguments: argparse.Namespace) -> Instance:
     Return the instance that the options describe.
 
     Raises:
-        BadConfigFileError: The configuration file cannot be used.
+        UsageError: The configuration file cannot be used.
         OSError: It cannot be read.
     """
     plain = Instance.of(image.metadata, type="virtual-machine" if arguments.vm else image.type.value)
@@ -125,9 +122,9 @@ def _read(name: str) -> _Known:
     try:
         found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadConfigFileError(f"{escape(name)!r} is no YAML: {escape(_said(error))}") from error
+        raise UsageError(f"{escape(name)!r} is no YAML: {escape(_said(error))}") from error
     if not isinstance(found, dict):
-        raise BadConfigFileError(f"{escape(name)!r} is no mapping with 'config' and 'devices'")
+        raise UsageError(f"{escape(name)!r} is no mapping with 'config' and 'devices'")
     config = _texts(found.get("expanded_config") or found.get("config"))
     devices = found.get("expanded_devices") or found.get("devices")
     texts = _texts(found)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self, TextIO
 
-from lxdimage.diagnostics import escape
+from lxdimage.diagnostics import Diagnostic, escape, render
 from lxdimage.metadata import Metadata, TemplateRule
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "date_text",
     "metadata_json",
     "print_json",
+    "print_notes",
     "rule_json",
     "size_text",
     "table",
@@ -51,6 +52,12 @@ def date_text(timestamp: int) -> str:
 def wants_colour(stream: TextIO) -> bool:
     """Tell whether *stream* is a terminal that may be coloured (no ``NO_COLOR``, no dumb terminal)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_notes(notes: Iterable[Diagnostic]) -> None:
+    """Print findings to standard error."""
+    for note in notes:
+        print(render(note, colour=wants_colour(sys.stderr)), file=sys.stderr)
 
 
 def bold(text: str, *, colour: bool) -> str:

@@ -13,11 +13,10 @@ import attrs
 
 from lxdimage._sources import FileArgument
 from lxdimage.archive import Entry, EntryType
-from lxdimage.cli._instance import BadConfigFileError, add_instance, instance_of
+from lxdimage.cli._instance import add_instance, instance_of
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
-from lxdimage.cli._output import bold, print_json, wants_colour
+from lxdimage.cli._output import bold, print_json, print_notes, wants_colour
 from lxdimage.cli._rendered import compare, file_json, header, text_lines, write_tree
-from lxdimage.diagnostics import render
 from lxdimage.errors import LimitExceededError, TemplateError
 from lxdimage.image import Image, arrange_files, open_image, open_members
 from lxdimage.limits import Limits
@@ -61,11 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     files, _ = arrange_files(*map(file_argument, arguments.files))
     target, limits = Target(arguments.target), limits_of(arguments)
     image = open_image(*files, target=target, limits=limits)
-    try:
-        instance = instance_of(image, arguments)
-    except BadConfigFileError as error:
-        print(f"lxdimage: error: {error}", file=sys.stderr)
-        return 2
+    instance = instance_of(image, arguments)
     existing = {} if instance.is_virtual_machine else _existing(image, files, target, limits)
     triggers = arguments.trigger or ["create", "start"]
     try:
@@ -75,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = [attrs.evolve(found, source=f"{source}:{found.source}") for found in error.diagnostics]
         if isinstance(error, LimitExceededError):
             raise LimitExceededError(*found) from error
-        for diagnostic in found:
-            print(render(diagnostic, colour=wants_colour(sys.stderr)), file=sys.stderr)
+        print_notes(found)
         return 1
     return _show([rendered[path] for path in sorted(rendered)], arguments)
 

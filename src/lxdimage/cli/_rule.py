@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 
 from lxdimage.cli._output import table
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.rules import RULES
 
@@ -30,8 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         if rule is None:
             near = difflib.get_close_matches(code, RULES, 1)
             hint = f", did you mean {near[0]!r}?" if near else ""
-            print(f"lxdimage: error: no finding has the code {escape(code)!r}{hint}", file=sys.stderr)
-            return 2
+            raise UsageError(f"no finding has the code {escape(code)!r}{hint}")
         print(f"{rule.code}: {rule.title} ({rule.severity.value})\n\n{rule.explanation.strip()}")
         if rule.hint:
             print(f"\nHint: {rule.hint}")

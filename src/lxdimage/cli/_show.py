@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
 from lxdimage.cli._output import metadata_json, print_json
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.image import arrange_files, open_image
 from lxdimage.metadata import dump_metadata
@@ -46,7 +47,6 @@ def _template(templates: Mapping[str, bytes], name: str) -> int:
     content = templates.get(name)
     if content is None:
         names = ", ".join(map(repr, sorted(templates))) or "none"
-        print(f"lxdimage: error: no template {escape(name)!r}; there are: {escape(names)}", file=sys.stderr)
-        return 2
+        raise UsageError(f"no template {escape(name)!r}; there are: {escape(names)}")
     sys.stdout.buffer.write(content)
     return 0

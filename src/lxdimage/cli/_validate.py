@@ -10,6 +10,7 @@ import attrs
 
 from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
 from lxdimage.cli._output import Meter, bold, metadata_json, print_json, size_text, wants_colour
+from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Diagnostic, Severity, escape, render
 from lxdimage.image import Scan, arrange_files, scan_targets
 from lxdimage.rules import RULES
@@ -68,8 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Scan the images, print the findings, and fail when one is bad enough."""
     for code in (*(arguments.select or ()), *(arguments.ignore or ())):
         if code not in RULES:
-            print(f"lxdimage: error: no finding has the code {escape(code)!r}", file=sys.stderr)
-            return 2
+            raise UsageError(f"no finding has the code {escape(code)!r}; 'lxdimage rule' lists them")
     images = [[file] for file in arguments.files] if arguments.each else [arguments.files]
     reports = [_report(files, arguments) for files in images]
     _PRINTERS[arguments.output_format](reports, arguments)

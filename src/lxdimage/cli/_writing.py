@@ -6,15 +6,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from lxdimage.build import BuiltImage, OutputTarget
 from lxdimage.cli._options import parse_pair
-from lxdimage.cli._output import size_text, wants_colour
+from lxdimage.cli._output import print_notes, size_text
+from lxdimage.cli._usage import UsageError
 from lxdimage.compression import Compression
-from lxdimage.diagnostics import Diagnostic, escape, render
+from lxdimage.diagnostics import escape
 from lxdimage.formats import Layout
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "output_of",
     "parse_date",
     "print_built",
-    "print_notes",
     "source_date_epoch",
 ]
 
@@ -137,9 +136,16 @@ def parse_date(text: str) -> int:
 
 
 def source_date_epoch() -> int | None:
-    """Return the variable SOURCE_DATE_EPOCH, None when there is none."""
+    """
+    Return the variable SOURCE_DATE_EPOCH, None when there is none.
+
+    Raises:
+        UsageError: It is no number of seconds.
+    """
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+    if not re.fullmatch(r"[0-9]{0,18}", text):
+        raise UsageError(f"the variable SOURCE_DATE_EPOCH is {escape(text)!r}, expected seconds since 1970")
+    return int(text) if text else None
 
 
 def print_built(built: BuiltImage, arguments: argparse.Namespace) -> None:
@@ -151,9 +157,3 @@ def print_built(built: BuiltImage, arguments: argparse.Namespace) -> None:
         if built.source is not None:
             print(f"old fingerprint: {built.source}", file=sys.stderr)
     print(built.fingerprint, file=sys.stderr if arguments.output == "-" else sys.stdout)
-
-
-def print_notes(notes: Iterable[Diagnostic]) -> None:
-    """Print findings to standard error."""
-    for note in notes:
-        print(render(note, colour=wants_colour(sys.stderr)), file=sys.stderr)

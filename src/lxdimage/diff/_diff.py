@@ -6,13 +6,11 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from lxdimage._sources import FileArgument, Progress, Tracker, open_sources
+from lxdimage._sources import FileArgument, Progress, Tracker, check_file_count, open_sources
 from lxdimage.diff._compare import compare
 from lxdimage.diff._inventory import Reading, read_inventory
 from lxdimage.diff._model import ImageDiff, MemberField
-from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
-from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["ImageArgument", "diff_images"]
@@ -71,6 +69,5 @@ def diff_images(
 def _files(image: ImageArgument) -> Sequence[FileArgument]:
     if isinstance(image, str | os.PathLike) or not isinstance(image, Sequence):
         return (image,)
-    if not 1 <= len(image) <= 2:
-        raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(image)} given"))
+    check_file_count(image)
     return image

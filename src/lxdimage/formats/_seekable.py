@@ -7,9 +7,7 @@ import os
 import threading
 from typing import BinaryIO, Protocol
 
-from lxdimage._chunks import Chunks
-
-__all__ = ["RandomAccess", "SeekableFile", "spool"]
+__all__ = ["RandomAccess", "SeekableFile"]
 
 
 class RandomAccess(Protocol):
@@ -57,16 +55,3 @@ def _descriptor(file: BinaryIO) -> int | None:
     """
     plain = getattr(file, "raw", file)
     return plain.fileno() if isinstance(plain, io.FileIO) else None
-
-
-def spool(chunks: Chunks) -> BinaryIO:
-    """Return a temporary file with the bytes of *chunks*, for input that cannot seek; the caller closes it."""
-    import tempfile  # only pipes need it, and it takes long to load
-
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function
-    try:
-        file.writelines(chunks)
-    except BaseException:
-        file.close()
-        raise
-    return file

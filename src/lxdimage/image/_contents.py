@@ -65,7 +65,6 @@ class ContentReader:
             yield from placed(self._members(source, disk=root), root=root)
 
     def _members(self, source: Source, *, disk: bool) -> Iterator[Member]:
-        start = source.stream.tell() if source.seekable else None
         head, chunks = peek(self._counted(source), DISK_HEAD)
         found = identify(head[:HEAD_SIZE])
         self.files.append(
@@ -74,7 +73,7 @@ class ContentReader:
         if disk and found == QCOW2:
             yield from disk_members(source, chunks)
         elif found == SQUASHFS:
-            yield from self._squashfs(source, chunks, whole=start == 0)
+            yield from self._squashfs(source, chunks)
         else:
             yield from self._tar(source, chunks, tar_compression(found, head[:HEAD_SIZE], source.name))
 
@@ -84,18 +83,15 @@ class ContentReader:
                 self._read += len(chunk)
             yield chunk
 
-    def _squashfs(self, source: Source, chunks: Chunks, *, whole: bool) -> Iterator[Member]:
-        from lxdimage.formats._squashfs import Order, open_squashfs, spool
+    def _squashfs(self, source: Source, chunks: Chunks) -> Iterator[Member]:
+        from lxdimage.formats._squashfs import Order, open_squashfs
 
-        stream = source.stream if whole else spool(chunks)
-        try:
-            stream.seek(0)
-            with open_squashfs(stream, limits=self._limits, source=source.name) as squashfs:
-                yield from squashfs.members(Order.DATA)
-                self.findings.extend(squashfs.findings)
-        finally:
-            if not whole:
-                stream.close()
+        with (
+            source.at_any_place(chunks) as stream,
+            open_squashfs(stream, limits=self._limits, source=source.name) as squashfs,
+        ):
+            yield from squashfs.members(Order.DATA)
+            self.findings.extend(squashfs.findings)
 
     def _tar(self, source: Source, chunks: Chunks, compression: Compression) -> Iterator[Member]:
         decoded = decode_named(compression, chunks, source.name, self._limits)

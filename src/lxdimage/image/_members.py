@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks, peek
-from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources
+from lxdimage._sources import FileArgument, Progress, Source, Tracker, check_file_count, open_sources, spool
 from lxdimage.archive import Entry, EntryType, Member, TarReader
 from lxdimage.compression import Compression, decode_named
-from lxdimage.errors import InvalidImageError, UnsupportedFormatError
+from lxdimage.errors import UnsupportedFormatError
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, FileFormat, identify
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
@@ -91,8 +91,7 @@ def open_members(
         InvalidImageError: While iterating, when a file cannot be read on.
         OSError: When a file cannot be read.
     """
-    if not 1 <= len(files) <= 2:
-        raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
+    check_file_count(files)
     with (
         open_sources(files) as sources,
         closing(_all_members(sources, limits or Limits(), Tracker(progress, sources))) as members,
@@ -163,8 +162,6 @@ def disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
     if source.size is not None:
         yield DiskMember(chunks, source.size)
         return
-    from lxdimage.formats._squashfs import spool
-
     with spool(chunks) as stream:
         size = stream.tell()
         stream.seek(0)
@@ -172,11 +169,7 @@ def disk_members(source: Source, chunks: Chunks) -> Iterator[Member]:
 
 
 def _squashfs_members(source: Source, chunks: Chunks, limits: Limits) -> Iterator[Member]:
-    from lxdimage.formats._squashfs import read_squashfs, spool
+    from lxdimage.formats._squashfs import read_squashfs
 
-    if source.seekable:
-        source.stream.seek(0)
-        yield from read_squashfs(source.stream, limits=limits, source=source.name)
-    else:
-        with spool(chunks) as stream:
-            yield from read_squashfs(stream, limits=limits, source=source.name)
+    with source.at_any_place(chunks) as stream:
+        yield from read_squashfs(stream, limits=limits, source=source.name)

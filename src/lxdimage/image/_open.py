@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from lxdimage._sources import FileArgument, open_sources
-from lxdimage.errors import InvalidImageError
+from lxdimage._sources import FileArgument, check_file_count, open_sources
 from lxdimage.image._model import Image
 from lxdimage.image._pass import Pass
 from lxdimage.limits import Limits
-from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["open_image"]
@@ -33,7 +31,6 @@ def open_image(*files: FileArgument, target: Target = Target.LXD, limits: Limits
         InvalidMetadataError: When it does so because of metadata.yaml.
         OSError: When a file cannot be read.
     """
-    if not 1 <= len(files) <= 2:
-        raise InvalidImageError(diagnose("file-count", f"an image is one file or two, {len(files)} given"))
+    check_file_count(files)
     with open_sources(files) as sources:
         return Pass(sources, (target,), limits or Limits(), None).open()

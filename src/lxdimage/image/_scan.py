@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lxdimage._sources import FileArgument, Progress, open_sources
-from lxdimage.errors import InvalidImageError
+from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.image._model import Scan
 from lxdimage.image._pass import Pass
 from lxdimage.limits import Limits
-from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["scan_image", "scan_targets"]
@@ -39,9 +37,7 @@ def scan_targets(
         InvalidImageError: When there are not one or two files.
         OSError: When a file cannot be read.
     """
-    if not 1 <= len(files) <= 2:
-        text = f"an image is one file or two, {len(files)} given"
-        raise InvalidImageError(diagnose("file-count", text))
+    check_file_count(files)
     with open_sources(files) as sources:
         return Pass(sources, targets, limits or Limits(), progress).run(expected)
 

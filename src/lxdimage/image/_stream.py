@@ -58,7 +58,6 @@ class FileStream:
         self.decoded_size = 0
         self.damage: InvalidImageError | None = None
         self._source = source
-        self._place = source.stream.tell() if source.seekable else 0
         self._digest = digest
         self._limits = limits
         # Whoever opens an image stops early, so the first reads are small; a scan reads all there is.
@@ -110,17 +109,12 @@ class FileStream:
     @property
     def rereadable(self) -> bool:
         """Whether the file can be read a second time, at any place."""
-        return self._source.seekable and self._place == 0
+        return self._source.whole
 
     @contextmanager
     def seekable(self) -> Iterator[tuple[BinaryIO, FileFacts]]:
         """Read the file to its end, and give it again, this time for reading at any place."""
-        if self.rereadable:
+        with self._source.at_any_place(self._raw) as file:
             facts = self.finish() if self._digest else self.facts()
-            self._source.stream.seek(0)
-            yield self._source.stream, facts
-            return
-        from lxdimage.formats._squashfs import spool
-
-        with spool(self._raw) as file:
-            yield file, self.finish() if self._digest else self.facts()
+            file.seek(0)
+            yield file, facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lxdimage.formats._seekable import spool
 from lxdimage.formats._squashfs._check import (
     check_squashfs,
     members_at_creation,
@@ -34,6 +33,5 @@ __all__ = [
     "open_squashfs",
     "read_squashfs",
     "read_superblock",
-    "spool",
     "write_squashfs",
 ]

@@ -155,7 +155,7 @@ def open_squashfs(
     Open a SquashFS for any order of reading; to be closed, or used in a ``with`` statement.
 
     Args:
-        file: A seekable file; it stays the caller's to close. See `spool` for one that cannot seek.
+        file: A seekable file; it stays the caller's to close.
         limits: What reading may use.
         source: The name of the file, for findings.
         threads: How many threads decompress; as many as there are processors unless given.
