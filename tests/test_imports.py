@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import lxdimage
+import lxdimage.build
 
 HEAVY = {"jinja2", "zstandard", "yaml", "isal"}
 
@@ -35,6 +41,20 @@ def _loaded_by(program: str, *arguments: str) -> set[str]:
 def test_importing_the_package_loads_no_heavy_dependency() -> None:
     """`import lxdimage` stays cheap."""
     assert _loaded_by("import lxdimage") & HEAVY == set()
+
+
+@pytest.mark.parametrize("package", [lxdimage, lxdimage.build])
+def test_type_checkers_see_the_names_that_are_loaded_on_demand(package: ModuleType) -> None:
+    """Both lists of a package's names are the same."""
+    assert package.__file__
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    names = [alias.asname for node in imports for alias in node.names]
+    assert sorted(package.__all__) == sorted(map(str, names))
+    for node in imports:
+        for alias in node.names:
+            assert getattr(package, alias.name) is getattr(import_module(str(node.module)), alias.name)
 
 
 def test_the_list_of_names_loads_nothing() -> None:

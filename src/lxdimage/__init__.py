@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from lxdimage._sources import FileArgument as FileArgument
     from lxdimage._sources import Progress as Progress
     from lxdimage.build import BuiltImage as BuiltImage
+    from lxdimage.build import IdRange as IdRange
     from lxdimage.build import MetadataEdit as MetadataEdit
+    from lxdimage.build import OutputTarget as OutputTarget
     from lxdimage.build import OwnerMap as OwnerMap
+    from lxdimage.build import RuleEdit as RuleEdit
+    from lxdimage.build import WrittenFile as WrittenFile
     from lxdimage.build import build_image as build_image
     from lxdimage.build import convert_image as convert_image
     from lxdimage.build import edit_image as edit_image
@@ -74,6 +78,7 @@ if TYPE_CHECKING:
     from lxdimage.targets import Target as Target
     from lxdimage.templates import Action as Action
     from lxdimage.templates import Dialect as Dialect
+    from lxdimage.templates import HasTemplates as HasTemplates
     from lxdimage.templates import Instance as Instance
     from lxdimage.templates import RenderedFile as RenderedFile
     from lxdimage.templates import Template as Template
@@ -86,8 +91,12 @@ _HOMES = {
     "lxdimage._sources": ("FileArgument", "Progress"),
     "lxdimage.build": (
         "BuiltImage",
+        "IdRange",
         "MetadataEdit",
+        "OutputTarget",
         "OwnerMap",
+        "RuleEdit",
+        "WrittenFile",
         "build_image",
         "convert_image",
         "edit_image",
@@ -150,6 +159,7 @@ _HOMES = {
     "lxdimage.templates": (
         "Action",
         "Dialect",
+        "HasTemplates",
         "Instance",
         "RenderedFile",
         "Template",

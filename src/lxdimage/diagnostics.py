@@ -98,17 +98,22 @@ class Diagnostic:
         return self.span.start.column if self.span else None
 
     def __str__(self) -> str:
-        place = escape(self.source)
-        if self.span:
-            place += f":{self.span.start.line}:{self.span.start.column}"
-        text = f"{place.lstrip(':')}: " if place else ""
-        text += f"{self.severity.value}: {escape(self.message)}"
-        if self.offset is not None:
-            text += f", at byte {self.offset}"
-        text += f" [{self.code}]"
-        if self.stage:
-            text += f" refused at {self.stage.value}"
-        return text
+        return _headline(self, f"{self.severity.value}:")
+
+
+def _headline(diagnostic: Diagnostic, severity: str) -> str:
+    """Return a finding in one line, with *severity* as the word for how bad it is."""
+    place = escape(diagnostic.source)
+    if diagnostic.span:
+        place += f":{diagnostic.span.start.line}:{diagnostic.span.start.column}"
+    text = f"{place.lstrip(':')}: " if place else ""
+    text += f"{severity} {escape(diagnostic.message)}"
+    if diagnostic.offset is not None:
+        text += f", at byte {diagnostic.offset}"
+    text += f" [{diagnostic.code}]"
+    if diagnostic.stage:
+        text += f" refused at {diagnostic.stage.value}"
+    return text
 
 
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides, lone surrogates: all that could
@@ -148,11 +153,10 @@ def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     Returns:
         One to four lines without a final newline.
     """
-    head = str(diagnostic)
+    word = f"{diagnostic.severity.value}:"
     if colour:
-        word = f"{diagnostic.severity.value}:"
-        head = head.replace(word, f"\x1b[{_COLOURS[diagnostic.severity]}m{word}\x1b[0m", 1)
-    lines = [head, *_excerpt(diagnostic)]
+        word = f"\x1b[{_COLOURS[diagnostic.severity]}m{word}\x1b[0m"
+    lines = [_headline(diagnostic, word), *_excerpt(diagnostic)]
     if diagnostic.hint:
         lines.append(f"     = hint: {escape(diagnostic.hint)}")
     return "\n".join(lines)

@@ -7,7 +7,17 @@ import attrs
 __all__ = ["Limits"]
 
 _MIB = 1 << 20
-_GIB = 1 << 30
+
+
+def _check_sign(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if value < 0:
+        message = f"expected no negative number for {attribute.name}, found {value}"
+        raise ValueError(message)
+
+
+def _bound(default: int) -> int:
+    bound: int = attrs.field(default=default, validator=_check_sign)
+    return bound
 
 
 @attrs.frozen(kw_only=True)
@@ -30,17 +40,20 @@ class Limits:
         steps: Loop rounds, lookups, filters and calls of one rendering.
         output: Bytes of one rendering's output.
         value: Length of one string or list within a rendering.
+
+    Raises:
+        ValueError: When one is negative.
     """
 
-    size: int = 1 << 40
-    ratio: int = 2000
-    members: int = 20_000_000
-    extension: int = 8 * _MIB
-    window: int = 128 * _MIB
-    parallel_memory: int = 160 * _MIB
-    template_size: int = _MIB
-    templates_size: int = 16 * _MIB
-    nesting: int = 50
-    steps: int = 1_000_000
-    output: int = 16 * _MIB
-    value: int = 16 * _MIB
+    size: int = _bound(1 << 40)
+    ratio: int = _bound(2000)
+    members: int = _bound(20_000_000)
+    extension: int = _bound(8 * _MIB)
+    window: int = _bound(128 * _MIB)
+    parallel_memory: int = _bound(160 * _MIB)
+    template_size: int = _bound(_MIB)
+    templates_size: int = _bound(16 * _MIB)
+    nesting: int = _bound(50)
+    steps: int = _bound(1_000_000)
+    output: int = _bound(16 * _MIB)
+    value: int = _bound(16 * _MIB)

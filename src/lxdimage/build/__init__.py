@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from lxdimage.build._owners import IdRange as IdRange
     from lxdimage.build._owners import OwnerMap as OwnerMap
     from lxdimage.build._publish import publish_backup as publish_backup
+    from lxdimage.build._rules import RuleEdit as RuleEdit
     from lxdimage.build._targets import OutputTarget as OutputTarget
+    from lxdimage.formats._write import WrittenFile as WrittenFile
 
 __all__ = [
     "BuiltImage",
@@ -26,6 +28,8 @@ __all__ = [
     "MetadataEdit",
     "OutputTarget",
     "OwnerMap",
+    "RuleEdit",
+    "WrittenFile",
     "build_image",
     "convert_image",
     "edit_image",
@@ -38,6 +42,8 @@ _HOMES = {
     "MetadataEdit": "_edit",
     "OutputTarget": "_targets",
     "OwnerMap": "_owners",
+    "RuleEdit": "_rules",
+    "WrittenFile": "_model",
     "build_image": "_build",
     "convert_image": "_convert",
     "edit_image": "_edit",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lxdimage.templates._engine import Rendered, Template
 from lxdimage.templates._lifecycle import (
     Action,
+    HasTemplates,
     Instance,
     RenderedFile,
     TemplateContext,
@@ -25,6 +26,7 @@ __all__ = [
     "Action",
     "Chance",
     "Dialect",
+    "HasTemplates",
     "Instance",
     "Rendered",
     "RenderedFile",

@@ -79,7 +79,7 @@ class RenderedFile:
     leads_to: str | None = None
 
 
-class _HasTemplates(Protocol):
+class HasTemplates(Protocol):
     """An image, or whatever has its rules and its template files."""
 
     @property
@@ -94,7 +94,7 @@ def _nothing_exists(_path: str) -> bool:
 
 
 def render_trigger(
-    image: _HasTemplates,
+    image: HasTemplates,
     trigger: Trigger | str,
     instance: Instance,
     *,
@@ -135,7 +135,7 @@ def render_trigger(
 
 
 def render_start(
-    image: _HasTemplates,
+    image: HasTemplates,
     instance: Instance,
     *,
     recorded: Trigger | str | None = Trigger.CREATE,
@@ -200,7 +200,7 @@ def _both(before: Action) -> Action:
 
 
 def check_rules(
-    image: _HasTemplates,
+    image: HasTemplates,
     instance: Instance,
     *,
     exists: Exists = _nothing_exists,
@@ -262,7 +262,7 @@ class _Root:
 class _Run:
     """Rules on their way, for one instance."""
 
-    image: _HasTemplates
+    image: HasTemplates
     instance: Instance
     root: _Root
     target: Target
