@@ -28,6 +28,11 @@ class EntryType(Enum):
     FIFO = "6"
     SOCKET = "s"
 
+    @property
+    def title(self) -> str:
+        """What people call it, such as ``hard link``."""
+        return self.name.lower().replace("_", " ")
+
 
 @attrs.frozen(kw_only=True)
 class Entry:

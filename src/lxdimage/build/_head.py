@@ -143,7 +143,7 @@ class Head:
             self.notes.append(diagnose("metadata-after-root", message, source=self._source))
             return
         if member.type is not EntryType.FILE:
-            message = f"'metadata.yaml' is a {member.type.name.lower().replace('_', ' ')}"
+            message = f"'metadata.yaml' is a {member.type.title}"
             raise InvalidImageError(diagnose("metadata-not-regular", message, source=self._source))
         self._found = entry = attrs.evolve(member.entry, path=_METADATA.decode(), data=None)
         # Without the magic the daemons take a tar that is not compressed for nothing that they know.

@@ -52,7 +52,7 @@ def _files(directory: str | os.PathLike[str], largest: int) -> Iterator[tuple[st
         if entry.type is EntryType.FILE:
             yield entry.path, b"".join(content) if entry.size <= largest else bytes(largest + 1)
         elif entry.type is not EntryType.DIRECTORY:
-            kind = entry.type.name.lower().replace("_", " ")
+            kind = entry.type.title
             text = f"{entry.path!r} is a {kind}; a daemon takes regular files only"
             raise BuildError(diagnose("template-not-regular", text, source=os.fsdecode(directory)))
 

@@ -133,4 +133,4 @@ class ControlCheck:
 
 def described(kind: EntryType | None) -> str:
     assert kind is not None
-    return "regular file" if kind is EntryType.FILE else kind.name.lower().replace("_", " ")
+    return "regular file" if kind is EntryType.FILE else kind.title

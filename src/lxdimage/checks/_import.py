@@ -80,7 +80,7 @@ class ImportCheck:
     def _read_metadata(self, member: Member, text: bytes, *, plain: bool) -> None:
         wanted = self.target.traits.regular_metadata
         if member.type is not EntryType.FILE or (wanted and not plain):
-            kind = member.type.name.lower().replace("_", " ")
+            kind = member.type.title
             kind = "a file of another kind" if kind == "file" else f"a {kind}"
             self.refuse(
                 diagnose(

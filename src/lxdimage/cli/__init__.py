@@ -43,7 +43,6 @@ VERBS = {
     "extract": ("_extract", "write members of an image into a directory, and nothing outside it"),
 }
 
-FINDINGS = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(item: ImageMember) -> None:
     kind = item.member.type
     if kind is not EntryType.FILE:
-        described = kind.name.lower().replace("_", " ")
+        described = kind.title
         link = f" to {escape(item.member.entry.target)!r}" if item.member.entry.target else ""
         print(f"lxdimage: {escape(item.path)!r} is a {described}{link}", file=sys.stderr)
     for chunk in item.member.chunks():

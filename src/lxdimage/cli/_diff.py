@@ -184,7 +184,7 @@ def _state_json(state: MemberState | None) -> dict[str, object] | None:
     if state is None:
         return None
     return {
-        "type": state.type.name.lower().replace("_", "-"),
+        "type": state.type.title.replace(" ", "-"),
         "mode": f"{state.mode:04o}",
         "uid": state.uid,
         "gid": state.gid,

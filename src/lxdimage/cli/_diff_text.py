@@ -257,7 +257,7 @@ def _member_text(change: MemberChange) -> _Text:
 
 def _described(state: MemberState) -> str:
     """Return what a member is, in a few words."""
-    kind = state.type.name.lower().replace("_", " ")
+    kind = state.type.title
     numbers = " {}:{}".format(*state.device) if state.device else ""
     facts = [kind + numbers]
     if state.target:

@@ -99,7 +99,7 @@ def _time_text(nanoseconds: int) -> str:
 def _json(path: str, entry: Entry) -> dict[str, object]:
     return {
         "path": path,
-        "type": entry.type.name.lower().replace("_", "-"),
+        "type": entry.type.title.replace(" ", "-"),
         "mode": f"{entry.mode:04o}",
         "uid": entry.uid,
         "gid": entry.gid,
