@@ -353,6 +353,13 @@ REFUSALS: list[tuple[str, type[LXDImageError], Callable[[], bytes], dict[str, An
     ("dangling-hard-link", BuildError, lambda: _tar(_items()), {"exclude": ["bin/sh"]}),
     ("unmapped-owner", BuildError, lambda: _tar(_items()), {"map_owner": "0:0:5"}),
     ("root-is-image", BuildError, lambda: _tar([_file("metadata.yaml"), *_items("rootfs/")]), {}),
+    # Looking for what the metadata is to say comes first, and finds nothing below rootfs.
+    (
+        "root-is-image",
+        BuildError,
+        lambda: _tar([_file("metadata.yaml"), *_items("rootfs/")]),
+        {"metadata": None},
+    ),
     (
         "root-is-image",
         BuildError,

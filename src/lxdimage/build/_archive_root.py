@@ -81,8 +81,15 @@ class ArchiveRoot:
 
     def facts(self) -> RootFacts:
         """Return what it says about itself; the file is read a second time for that."""
-        placed = ((self._path(member), member) for member in self._reader())
-        return archive_facts((os.fsdecode(path), member) for path, member in placed if path is not None)
+        return archive_facts(self._named())
+
+    def _named(self) -> Iterator[tuple[str, Member]]:
+        guard = ImageGuard(self._source.name)
+        for member in self._reader():
+            path = self._path(member)
+            if path is not None:
+                guard.see(path)
+                yield os.fsdecode(path), member
 
     def items(self, place: Place) -> Iterator[Item]:
         """
