@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,26 @@ def test_a_digest_counts_and_hashes_what_passes(size: int) -> None:
     assert hashlib.sha256(BIG).hexdigest() == digest.finish()
     assert (len(BIG), len(BIG)) == (digest.size, whole.size)
     assert hashlib.sha256(BIG).hexdigest() == whole.finish()
+
+
+def test_no_block_is_filled_again_before_it_was_used() -> None:
+    """Whoever takes the bytes is slower than they come; chunks are of all sizes."""
+    data = os.urandom(1 << 16) * 200
+    sizes = itertools.cycle([1, 70_000, 3 << 20, 1 << 20])
+    taken: list[bytes] = []
+
+    def write(block: bytes | memoryview) -> None:
+        time.sleep(0.02)
+        taken.append(bytes(block))
+
+    digest = Digest(write=write)
+    start = 0
+    while start < len(data):
+        size = next(sizes)
+        digest.update(data[start : start + size])
+        start += size
+    assert digest.finish() == hashlib.sha256(data).hexdigest()
+    assert b"".join(taken) == data
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])

@@ -61,42 +61,38 @@ class Digest:
     """
     SHA-256 of all chunks that pass, computed beside whatever else goes on.
 
-    The first megabyte is hashed at once.  From there on a thread of its own does the work, a megabyte and more at
-    a time: it needs the interpreter between two calls, and may wait for it longer than it takes to hash a few
-    kilobytes.  Chunks are immutable, so none can change while it waits.
+    The first megabyte is hashed at once.  From there on a thread of its own does the work, on blocks into which the
+    chunks are copied: it needs the interpreter between two calls, and may wait for it longer than copying takes.  A
+    block is filled again only once the thread has given it back.
 
     Attributes:
         size: Bytes that passed so far.
     """
 
     _THREAD_FROM = 1 << 20
-    _UNIT = 1 << 20  # bytes of one order to the thread, at least
-    _MOST, _LEAST = (
-        3 << 20,
-        1 << 20,
-    )  # bytes it may have before it; with more, they are let shrink to the second
+    _BLOCK = 2 << 20  # bytes
+    _BLOCKS = 3  # at most
 
-    def __init__(self, *also: Digest, write: Callable[[bytes], object] | None = None) -> None:
+    def __init__(self, *also: Digest, write: Callable[[bytes | memoryview], object] | None = None) -> None:
         """
         Args:
             also: Digests that take every chunk as well, such as the one over all files of a split image.
-            write: Is given every chunk as well, in the same thread, so that writing a file and computing its digest
-                are beside whatever else goes on.
+            write: Is given all bytes as well, in the same thread, so that writing a file and computing its digest
+                are beside whatever else goes on; what it is given changes once it has returned.
         """
         self.size = 0
         self._hash = hashlib.sha256(usedforsecurity=False)
-        self._updates: list[Callable[[bytes], object]] = [self._hash.update]
+        self._updates: list[Callable[[bytes | memoryview], object]] = [self._hash.update]
         self._updates += (digest._hash.update for digest in also)  # noqa: SLF001
         if write is not None:
             self._updates.append(write)
         self._error: BaseException | None = None
         self._also = also
-        self._held: list[bytes] = []
-        self._held_size = 0
-        self._waiting = 0
-        self._orders: SimpleQueue[list[bytes] | None] = SimpleQueue()
-        self._done: SimpleQueue[int] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._orders: SimpleQueue[memoryview | None] = SimpleQueue()
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        self._block = memoryview(b"")
+        self._filled = self._made = 0
 
     def update(self, chunk: bytes) -> None:
         """
@@ -111,13 +107,21 @@ class Digest:
         for digest in self._also:
             digest.size += len(chunk)
         if self._thread is None and (self.size <= self._THREAD_FROM or not self._start()):
-            for update in self._updates:
-                update(chunk)
+            self._take(chunk)
             return
-        self._held.append(chunk)
-        self._held_size += len(chunk)
-        if self._held_size >= self._UNIT:
-            self._order()
+        rest = memoryview(chunk)
+        while rest:
+            size = min(len(rest), self._BLOCK - self._filled)
+            self._block[self._filled : self._filled + size] = rest[:size]
+            self._filled += size
+            rest = rest[size:]
+            if self._filled == self._BLOCK:
+                self._order()
+                self._block = self._next_block()
+
+    def _take(self, data: bytes | memoryview) -> None:
+        for update in self._updates:
+            update(data)
 
     def _start(self) -> bool:
         """Tell whether the system gave a thread."""
@@ -127,28 +131,30 @@ class Digest:
         except RuntimeError:
             return False
         self._thread = thread
+        self._block = self._next_block()
         return True
 
+    def _next_block(self) -> memoryview:
+        """Return a block to fill: one that the thread has done with, or a new one as long as there are few."""
+        if self._made == self._BLOCKS or not self._free.empty():
+            return self._free.get()
+        self._made += 1
+        return memoryview(bytearray(self._BLOCK))
+
     def _order(self) -> None:
-        """Hand over what is held, once the thread has not too much before it."""
-        if self._waiting + self._held_size > self._MOST:
-            while self._waiting > self._LEAST:
-                self._waiting -= self._done.get()
-        self._orders.put(self._held)
-        self._waiting += self._held_size
-        self._held, self._held_size = [], 0
+        """Hand over what the block holds."""
+        self._orders.put(self._block[: self._filled])
+        self._filled = 0
 
     def _work(self) -> None:
-        while chunks := self._orders.get():
+        while (data := self._orders.get()) is not None:
             if self._error is None:
                 try:
-                    for chunk in chunks:
-                        for update in self._updates:
-                            update(chunk)
+                    self._take(data)
                 except BaseException as error:  # noqa: BLE001 - it is raised again in the other thread
                     self._error = error
-            self._done.put(sum(map(len, chunks)))
-            chunks.clear()
+            if len(data) == self._BLOCK:  # the last one is not filled again
+                self._free.put(data)
 
     def tap(self, chunks: Chunks) -> Chunks:
         """Yield *chunks*, every one of which belongs to the digest from the moment it is yielded."""
@@ -172,11 +178,11 @@ class Digest:
     def stop(self) -> None:
         """End the thread, once it has taken what passed."""
         if self._thread is not None:
-            if self._held:
-                self._order()
+            self._order()
             self._orders.put(None)
             self._thread.join()
             self._thread = None
+            self._free, self._block, self._made = SimpleQueue(), memoryview(b""), 0
 
 
 def fingerprint_files(

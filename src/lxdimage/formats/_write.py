@@ -111,7 +111,7 @@ class OutputFile:
             if not self._sink.lasting:
                 self._append(chunk)
 
-    def _append(self, chunk: bytes) -> None:
+    def _append(self, chunk: bytes | memoryview) -> None:
         if self.edited:  # it is there already, and only its digest is computed
             return
         if self._written - self._hurried >= _HURRY:
