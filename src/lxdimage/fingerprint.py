@@ -70,8 +70,8 @@ class Digest:
     """
 
     _THREAD_FROM = 1 << 20
-    _BLOCK = 2 << 20  # bytes
-    _BLOCKS = 3  # at most
+    _BLOCK = 1 << 20  # bytes
+    _BLOCKS = 4  # at most
 
     def __init__(self, *also: Digest, write: Callable[[bytes | memoryview], object] | None = None) -> None:
         """
