@@ -121,14 +121,14 @@ def test_a_null_document_clears_the_record_of_the_older_generation(
 # ── what only some daemons read ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_permissions_of_a_wrong_type_matter_only_where_they_are_read() -> None:
-    text = (HEAD + "templates: {/x: {mode: [7], uid: 5}}\n").encode()
+@pytest.mark.parametrize(
+    "permissions",
+    ["mode: [7], uid: 5", "mode: {}", "uid: !!int x", "gid: !!binary '?'", "mode: !!null 0", "uid: &a [*a]"],
+)
+def test_permissions_that_are_no_text_matter_only_where_they_are_read(permissions: str) -> None:
+    text = f"{HEAD}templates: {{/x: {{{permissions}}}}}\n".encode()
     assert read_documents([text], 2, name="m").refused
-    reading = read_documents([text], 2, name="m", file_permissions=False)
-    assert not reading.refused
-    assert ["templates['/x'].mode must be text, but is a list"] == [
-        problem.message for problem in reading.notes[0].ignored
-    ]
+    assert not read_documents([text], 2, name="m", file_permissions=False).refused
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,72 @@ def test_a_time_zone_of_more_than_a_day_makes_no_date(offset: str, refused: bool
     """The daemons' Go checks offsets; Go 1.19, with which the texts were recorded, did not."""
     text = f"{HEAD}properties: {{a: 2020-01-01T10:00:00{offset}}}\n"
     assert refused == read(text, generation=4).refused
+
+
+# ── blocks of 512 bytes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+BLOCK = 512
+END = f"{HEAD}...\n".encode()
+_FILL = b"[" * (BLOCK - len(END))
+BEHIND: dict[str, tuple[bytes, set[int]]] = {
+    "a bad byte in the block that is read": (END + b"\xff" + _FILL, {2, 4}),
+    "a bad byte in the next block": (END + _FILL + b"\xff", set()),
+    "a bad character that the boundary cuts": (END + _FILL[1:] + b"\xc3A", set()),
+    "a bad character before the boundary": (END + _FILL[2:] + b"\xc3A", {2, 4}),
+    "a control character that the boundary cuts": (END + _FILL[1:] + "\ufffe".encode(), set()),
+    "a control character before the boundary": (END + _FILL[3:] + "\ufffe".encode(), {2, 4}),
+    "a byte that begins no character at the boundary": (END + _FILL[1:] + b"\xf8AAA", {2, 4}),
+    "a character that the end of the file cuts": (END + b"[" * 9 + b"\xf0\x9f\x98", {2}),
+    "one that the end cuts and the boundary as well": (END + _FILL[1:] + b"\xc3", {2}),
+    "one that the end cuts in the next block": (END + _FILL + b"\xc3", set()),
+}
+
+
+@pytest.mark.parametrize(("text", "refusing"), BEHIND.values(), ids=BEHIND)
+@pytest.mark.parametrize("generation", [2, 4])
+def test_what_is_no_text_behind_the_document_counts_in_the_block_in_which_it_shows(
+    text: bytes, refusing: set[int], generation: int
+) -> None:
+    """The end of the file comes with the last block, but to the newer generation, which has all of it before."""
+    assert (generation in refusing) == read_documents([text], generation, name="m").refused
+
+
+@pytest.mark.parametrize(
+    ("second", "refused"),
+    [("\udc00", True), ("\ud800", False), ("\ud800\udc00", False), ("\x01", True)],
+    ids=ascii,
+)
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_half_a_pair_of_surrogates_is_seen_with_its_other_half(
+    order: str, second: str, refused: bool
+) -> None:
+    """The last two bytes of the block that is read may begin a pair."""
+    text = f"\ufeff{HEAD}...\n"
+    text = f"{text:#<255}{second}####"
+    data = text.encode(f"utf-16-{order}", "surrogatepass")
+    assert refused == read_documents([data], 2, name="m").refused
+
+
+TWO_MARKS = "\ufeff\ufeff"
+A, C = HEAD.splitlines()
+
+
+@pytest.mark.parametrize("generation", [2, 4])
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (f"\ufeff{A}\n{C}", False),
+        (f"{TWO_MARKS}{A}\nx{C}", False),
+        (f"{TWO_MARKS}\nx{A}\nx{C}", False),
+        (f"{TWO_MARKS}{A}\n{'#' * BLOCK}\n {C}", False),
+        (f"{TWO_MARKS}{A}\n{'#' * BLOCK}\nx{C}", True),
+    ],
+    ids=range(5),
+)
+def test_behind_two_byte_order_marks_each_line_of_the_first_block_loses_a_character(
+    text: str, refused: bool, generation: int
+) -> None:
+    """The first line loses the second mark; the other lines are indented like it then."""
+    reading = read(text, generation=generation)
+    decoded = reading.record.architecture, reading.record.creation_date
+    assert refused == (reading.refused or decoded != ("x86_64", 1))

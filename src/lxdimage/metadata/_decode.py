@@ -10,6 +10,7 @@ what an earlier one said, and maps grow (section 2.3).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from operator import setitem
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -19,7 +20,17 @@ import attrs
 from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._merge import Aliases, Pair, pairs_of
 from lxdimage.metadata._show import shown, shown_path
-from lxdimage.metadata._yaml import Alias, Generation, Mapping, Node, Resolved, Scalar, Sequence, resolve
+from lxdimage.metadata._yaml import (
+    Alias,
+    Generation,
+    Mapping,
+    Node,
+    Resolved,
+    Scalar,
+    Sequence,
+    YAMLError,
+    resolve,
+)
 
 __all__ = ["Decoder", "Notes", "Path", "Problem", "Record", "Repeat", "RuleRecord", "Unknown", "Unquoted"]
 
@@ -29,6 +40,7 @@ Path: TypeAlias = tuple[str, ...]
 _T = TypeVar("_T")
 _Take: TypeAlias = Callable[[_T], object]
 _Concrete: TypeAlias = Scalar | Sequence | Mapping
+_Fields: TypeAlias = dict[str, Callable[[Node], None]]
 
 _TWO_63 = 1 << 63
 
@@ -114,13 +126,11 @@ class Notes:
     Attributes:
         document: The document.
         problems: Values of wrong types: any of them and the daemon refuses the document.
-        ignored: Values of wrong types at places that only other daemons read.
         repeats: Keys given twice, in mappings that were decoded.
     """
 
     document: Document
     problems: list[Problem] = attrs.field(factory=list)
-    ignored: list[Problem] = attrs.field(factory=list)
     repeats: list[Repeat] = attrs.field(factory=list)
     # A merged mapping is decoded wherever it is merged, but what is odd about it is said once.
     _unknown: dict[int, Unknown] = attrs.field(factory=dict)
@@ -190,9 +200,8 @@ class Decoder:
 
     def _refuse(self, node: _Concrete, path: Path, wanted: str, found: Resolved | None = None) -> None:
         what = shown_path(path) if path else "the document"
-        problem = Problem(path, node, f"{what} must be {wanted}, but is {_described(node, found)}", found)
-        optional = not self._permissions and path[2:3] and path[2] in _PERMISSIONS
-        (self.notes.ignored if optional else self.notes.problems).append(problem)
+        message = f"{what} must be {wanted}, but is {_described(node, found)}"
+        self.notes.problems.append(Problem(path, node, message, found))
 
     def _resolve(self, node: Scalar) -> Resolved:
         return resolve(node, self._generation)
@@ -360,18 +369,40 @@ class Decoder:
             empty = isinstance(node, Scalar) and not node.tag and node.value in ("Null", "NULL")
             take(RuleRecord() if empty and self._generation.null_clears else None)
 
-    def _rule_fields(self, rule: RuleRecord, path: Path) -> dict[str, _Take[_Concrete]]:
+    def _rule_fields(self, rule: RuleRecord, path: Path) -> _Fields:
         decoders: dict[str, Callable[..., None]] = {
             "when": self._strings,
             "create_only": self._boolean,
             "template": self._string,
-            **dict.fromkeys(_PERMISSIONS, self._string),
         }
-        fields: dict[str, _Take[_Concrete]] = {
-            name: partial(decode, path=(*path, name), take=partial(setattr, rule, name))
+        permissions: _Fields = {
+            name: partial(self._ignored, path=(*path, name), take=partial(setattr, rule, name))
+            for name in _PERMISSIONS
+        }
+        if self._permissions:
+            decoders |= dict.fromkeys(_PERMISSIONS, self._string)
+        return permissions | self._decoded(decoders, rule, path) | self._properties_of(rule, path)
+
+    def _ignored(self, node: Node, path: Path, take: _Take[str]) -> None:
+        """Take what only other daemons read, so that this one does not mind what it is."""
+        self._record.places[path] = self._document.place(node)
+        text = node.target if isinstance(node, Alias) else node
+        if isinstance(text, Scalar):
+            with suppress(YAMLError):
+                self._string(text, path, take)
+
+    def _decoded(self, decoders: dict[str, Callable[..., None]], owner: object, path: Path) -> _Fields:
+        """Return the fields of *owner* whose values *decoders* make."""
+        return {
+            name: self._field(decode, (*path, name), take=partial(setattr, owner, name))
             for name, decode in decoders.items()
         }
-        return fields | {"properties": partial(self._properties, path=(*path, "properties"), owner=rule)}
+
+    def _properties_of(self, owner: Record | RuleRecord, path: Path) -> _Fields:
+        return {"properties": self._field(self._properties, (*path, "properties"), owner=owner)}
+
+    def _field(self, decode: Callable[..., None], path: Path, **rest: object) -> Callable[[Node], None]:
+        return partial(self._value, path=path, take=partial(decode, path=path, **rest))
 
     # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -386,22 +417,16 @@ class Decoder:
         for field in attrs.fields(Record):
             setattr(record, field.name, getattr(Record(), field.name))
 
-    def _root_fields(self, record: Record) -> dict[str, _Take[_Concrete]]:
+    def _root_fields(self, record: Record) -> _Fields:
         decoders: dict[str, Callable[..., None]] = {
             "architecture": self._string,
             "creation_date": self._integer,
             "expiry_date": self._integer,
         }
-        fields: dict[str, _Take[_Concrete]] = {
-            name: partial(decode, path=(name,), take=partial(setattr, record, name))
-            for name, decode in decoders.items()
-        }
-        return fields | {
-            "properties": partial(self._properties, path=("properties",), owner=record),
-            "templates": partial(self._rules, path=("templates",)),
-        }
+        rules = {"templates": self._field(self._rules, ("templates",))}
+        return self._decoded(decoders, record, ()) | self._properties_of(record, ()) | rules
 
-    def _fields(self, mapping: Mapping, path: Path, fields: dict[str, _Take[_Concrete]]) -> None:
+    def _fields(self, mapping: Mapping, path: Path, fields: _Fields) -> None:
         """Decode the pairs of *mapping* whose keys are among *fields*; others are not looked at."""
         done: dict[tuple[int, str], Node] = {}
         for name, pair in self._named(mapping, path):
@@ -412,7 +437,7 @@ class Decoder:
             if first is not pair.key and self._generation.unique_keys:
                 self.notes.repeats.append(Repeat(pair.key, first, pair.value))
             else:
-                self._value(pair.value, (*path, name), fields[name])
+                fields[name](pair.value)
 
 
 _PERMISSIONS = ("uid", "gid", "mode")

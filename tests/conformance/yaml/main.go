@@ -57,6 +57,20 @@ type answer struct {
 	Templates    []ruleOut `json:"templates"`
 }
 
+// member is read like the member of an archive: the end is announced together with the last bytes.
+type member struct {
+	rest []byte
+}
+
+func (m *member) Read(buffer []byte) (int, error) {
+	size := copy(buffer, m.rest)
+	m.rest = m.rest[size:]
+	if len(m.rest) == 0 {
+		return size, io.EOF
+	}
+	return size, nil
+}
+
 func pairs(texts map[string]string) []pair {
 	out := []pair{}
 	for key, value := range texts {
@@ -91,7 +105,7 @@ func decode(text []byte) (out answer) {
 		}
 	}()
 	record := metadata{}
-	err := yaml.NewDecoder(io.LimitReader(bytes.NewReader(text), 1<<20)).Decode(&record)
+	err := yaml.NewDecoder(io.LimitReader(&member{text}, 1<<20)).Decode(&record)
 	if err != nil {
 		return answer{Error: err.Error()}
 	}

@@ -32,6 +32,7 @@ class Scanner:
 
     def __init__(self, text: Text, generation: Generation) -> None:
         self._cursor = Cursor(text)
+        self._mistaken = text.mistaken
         self._loose = generation.loose_indicators
         self._lookahead = generation.lookahead
         self._keys: SimpleKeys = (ExpiringKeys if generation.keys_expire else LastingKeys)(self._cursor)
@@ -89,9 +90,11 @@ class Scanner:
     def _skip_to_token(self) -> None:
         cursor = self._cursor
         chars = cursor.chars
-        if cursor.pos == 0 and chars[0] == "\ufeff":
-            cursor.pos = 1
-        while chars[cursor.pos] in _SKIPPED:
+        while True:
+            if cursor.pos < self._mistaken and not cursor.column:
+                cursor.pos += 1
+            if chars[cursor.pos] not in _SKIPPED:
+                return
             if self._flow_level or not self._key_allowed:
                 cursor.skip_blanks()
             else:
