@@ -135,6 +135,9 @@ def test_closing_a_lower_tag_puts_the_top_in_its_place() -> None:
         ("[bi]", "xy"),
         (".", "xy"),
         ("b|i", ">x><y</"),
+        ("(?i)B", "x<i>y</i>"),
+        ("[[:lower:]]", "xy"),
+        (r"\pL", "xy"),
     ],
 )
 def test_version_4_takes_names_as_patterns(names: str, expected: str) -> None:
@@ -151,8 +154,8 @@ def test_a_pattern_that_go_refuses_is_a_panic() -> None:
 
 
 def test_a_pattern_beyond_the_grammar_ends_the_rendering() -> None:
-    with pytest.raises(Halt, match="flags or a named group"):
-        apply("removetags", "x", "(?i)b")
+    with pytest.raises(Halt, match="Greek"):
+        apply("removetags", "x", r"\p{Greek}")
 
 
 # -- numbers

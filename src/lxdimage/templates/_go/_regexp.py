@@ -26,7 +26,7 @@ from lxdimage.templates._go._regexp_syntax import (
 
 __all__ = ["Pattern", "compile_pattern"]
 
-_MOST_INSTRUCTIONS = 1000
+_MOST_INSTRUCTIONS = 10_000
 
 
 # -- the program
@@ -121,6 +121,7 @@ def _ordered(inside: int, behind: int, *, is_greedy: bool) -> _Split:
 
 _STRIDE = 64  # characters of which the work is announced at once
 _COST = 8  # of an instruction, in characters that a string method walks over
+_RANGES = 8  # of a set that cost as much as an instruction
 
 
 @attrs.frozen
@@ -128,6 +129,12 @@ class Pattern:
     """A compiled pattern."""
 
     _program: tuple[_Instruction, ...]
+    _size: int = attrs.field(init=False)
+
+    @_size.default
+    def _sized(self) -> int:
+        sets = sum(each.size for each in self._program if isinstance(each, Set))
+        return len(self._program) + sets // _RANGES
 
     def spans(self, text: str, work: Callable[[int], None]) -> Iterator[tuple[int, int]]:
         """
@@ -146,7 +153,7 @@ class Pattern:
 
     def _search(self, text: str, start: int, work: Callable[[int], None]) -> tuple[int, int] | None:
         """Return the leftmost match, and of those that begin there the preferred one."""
-        cost = _COST * len(self._program)
+        cost = _COST * self._size
         found: tuple[int, int] | None = None
         threads: dict[int, int] = {}
         at = start
@@ -167,7 +174,7 @@ class Pattern:
     def _skip(self, text: str, at: int) -> int:
         """Return the next place where a match can begin; behind the end when there is none."""
         match self._program[0]:
-            case Set(((low, high),), False) if low == high:
+            case Set(((low, high),), False, ()) if low == high:
                 found = text.find(chr(low), at)
                 return found if found >= 0 else len(text) + 1
         return at
