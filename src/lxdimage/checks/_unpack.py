@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lxdimage._findings import Findings
-from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number
+from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number, parse_string
 from lxdimage.archive import Batch, EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
@@ -29,7 +29,7 @@ _PATH_MAX = 4095
 _LINKS_FOLLOWED = 40
 _ID_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
-_FILE = 0x30
+_FILE, _SYMLINK = b"02"
 _REGULAR = frozenset(b"\x0007")
 _KNOWN = frozenset(b"\x0001234567DMNSV")  # the types of GNU tar; it makes files of others
 _LINKS = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
@@ -74,23 +74,28 @@ class UnpackCheck:
         buffer, files, add = batch.buffer, self._files, self._files.add
         parents, owners, directories, above = self._parents, self._owners, self._directories, self._above
         roomy = len(files) + len(batch) <= _REMEMBERED
-        # Nearly every one is a file in a directory and has an owner that were seen: nothing else can be wrong.
+        # Nearly every one is a file or a link in a directory and has an owner that were seen: little can be wrong.
         for place, (name, begin, _) in enumerate(batch.members):
             cut = name.rfind(b"/") + 1
             parent = parents.get(name[:cut])
             if (
                 parent is not None
-                and buffer[begin - 356] == _FILE
                 and name[-1] not in _NO_FILE
                 and buffer[begin - 412 : begin - 388] in owners
                 and not buffer[begin - 376 : begin - 365].strip(OCTAL_DIGITS)
-                and (number := hash(parent + name[cut:] if parent else name)) not in directories
+                and (number := hash(path := parent + name[cut:] if parent else name)) not in directories
                 and number not in above
             ):
-                if roomy or len(files) < _REMEMBERED:
-                    add(number)
-            else:
-                self.see(batch[place])
+                if buffer[begin - 356] == _FILE:
+                    if roomy or len(files) < _REMEMBERED:
+                        add(number)
+                    continue
+                if buffer[begin - 356] == _SYMLINK and (
+                    target := parse_string(buffer[begin - 355 : begin - 255])
+                ):
+                    self._add_link(path, target)
+                    continue
+            self.see(batch[place])
 
     def see(self, member: TarMember) -> None:
         """Take the next member."""
@@ -342,7 +347,12 @@ class UnpackCheck:
         if not target or len(target) > _PATH_MAX:
             text = f"is a symbolic link to {len(target)} bytes, from 1 to 4095 are possible"
             self._refuse("bad-symlink", member, text)
-        elif target.startswith(b"/") or b".." in target.split(b"/"):
+        else:
+            self._add_link(path, target)
+
+    def _add_link(self, path: bytes, target: bytes) -> None:
+        """Put a symbolic link to *target* at *path*."""
+        if target.startswith(b"/") or (b".." in target and b".." in target.split(b"/")):
             # Put in place only when all is unpacked; until then an empty file stands there.
             if len(self._files) < _REMEMBERED:
                 self._files.add(hash(path))
