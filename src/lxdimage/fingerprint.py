@@ -67,6 +67,9 @@ class Digest:
 
     Attributes:
         size: Bytes that passed so far.
+        write: Is given all bytes as well, in the same thread, so that writing a file and computing its digest are
+            beside whatever else goes on; what it is given changes once it has returned.  To be set only before the
+            first chunk or after `finish`.
     """
 
     _THREAD_FROM = 1 << 20
@@ -77,15 +80,11 @@ class Digest:
         """
         Args:
             also: Digests that take every chunk as well, such as the one over all files of a split image.
-            write: Is given all bytes as well, in the same thread, so that writing a file and computing its digest
-                are beside whatever else goes on; what it is given changes once it has returned.
+            write: See the attribute.
         """
         self.size = 0
+        self.write = write
         self._hash = hashlib.sha256(usedforsecurity=False)
-        self._updates: list[Callable[[bytes | memoryview], object]] = [self._hash.update]
-        self._updates += (digest._hash.update for digest in also)  # noqa: SLF001
-        if write is not None:
-            self._updates.append(write)
         self._error: BaseException | None = None
         self._also = also
         self._thread: threading.Thread | None = None
@@ -120,8 +119,11 @@ class Digest:
                 self._block = self._next_block()
 
     def _take(self, data: bytes | memoryview) -> None:
-        for update in self._updates:
-            update(data)
+        self._hash.update(data)
+        for digest in self._also:
+            digest._hash.update(data)  # noqa: SLF001 - its own thread rests meanwhile
+        if self.write is not None:
+            self.write(data)
 
     def _start(self) -> bool:
         """Tell whether the system gave a thread."""

@@ -32,7 +32,6 @@ APPENDING = [found for found in Compression if found.appends and found is not Co
 
 def edit(*files: Path, output: OutputTarget, **changes: object) -> BuiltImage:
     """Edit, and hold what must hold for everything that is written."""
-    before = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     done = edit_image(*files, output=output, **changes)  # type: ignore[arg-type]
     scan = scan_image(*(file.path for file in done.files))
     assert scan.fingerprint == done.fingerprint
@@ -41,8 +40,6 @@ def edit(*files: Path, output: OutputTarget, **changes: object) -> BuiltImage:
     ]
     assert scan.image is not None, scan.diagnostics
     assert scan.image.metadata == done.metadata
-    assert done.source is not None
-    assert done.source.hex == before
     return done
 
 

@@ -214,7 +214,7 @@ class Assembly:
         count = self._head.count
         match first:
             case RootFile(chunks):
-                root.write_all(chunks)
+                root.copy(chunks)
             case RootTar(chunks):
                 root.write_all(self._encode(chunks))
             case Disk(member):

@@ -285,7 +285,7 @@ class _Job:
         """Write the root file of a split image."""
         root = self.root
         if isinstance(root, DiskRoot):
-            file.write_all(root.chunks())
+            file.copy(root.chunks())
         elif self.form.rootfs_format == "tar":
             place = Place(prefix="", top="./", made=self.made)
             file.write_all(self.form.encoded(write_archive(root.items(place))))

@@ -80,7 +80,9 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
     limits = limits or Limits()
     with (
         open_sources(files) as sources,
-        closing(Origin(sources, limits=limits, progress=progress, bare=metadata is not None)) as origin,
+        closing(
+            Origin(sources, limits=limits, progress=progress, bare=metadata is not None, fingerprinted=True)
+        ) as origin,
     ):
         plan = _Plan(origin, layout, compression, rootfs_format, level=level, strip=strip_prefix)
         revision = Revision(fallback=None if metadata is None else lambda: metadata, target=target)

@@ -83,7 +83,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         progress: Called with the bytes read so far and in all.
 
     Returns:
-        What was written, and in `BuiltImage.source` the fingerprint of what it was made of.
+        What was written.
 
     Raises:
         ImmutableFieldError: The architecture or the creation date would change.
@@ -117,9 +117,8 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
             with open_outputs(*targets) as outputs:
                 kind = editor.edit(outputs, room=output_room(targets[0]))
                 editor.head.check_templates()
-                source = origin.fingerprint()
             return BuiltImage.from_outputs(
-                outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes), source=source
+                outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes)
             )
 
 
@@ -271,7 +270,7 @@ class _Editor:
             self._note("root-copied", "the bytes of the root were copied as they are")
             (output,) = outputs.files
             output.write_all(self._encode(self.head.chunks()))
-            output.write_all(file.raw())
+            output.copy(file.raw())
             return ImageType.VIRTUAL_MACHINE if isinstance(taken.root, Disk) else ImageType.CONTAINER
         self._note("root-restreamed", _WHY[taken is None])
         return self._assemble(outputs, self._origin.parts(prefix=ROOT), room)
@@ -334,5 +333,4 @@ class _Editor:
             metadata=self.head.metadata,
             files=files,
             notes=(*self.head.notes, *self.notes),
-            source=self._origin.fingerprint(),
         )

@@ -26,7 +26,7 @@ class BuiltImage:
         metadata: What its metadata.yaml says.
         files: The files: of a split image metadata and root, in this order.
         notes: What the writer had to decide or leave out, for the person who asked for it.
-        source: The fingerprint of the image that it was made of, None when it was made of something else.
+        source: The fingerprint of the image that it was converted from, None when it was made in another way.
     """
 
     fingerprint: Fingerprint

@@ -1,4 +1,4 @@
-"""The files of an image that is read to be written again, and its fingerprint as it was."""
+"""The files of an image that is read to be written again, and its fingerprint as it was, where that is wanted."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ class OriginFile:
         cursor: Its bytes.
     """
 
-    def __init__(self, source: Source, digest: Digest, tracker: Tracker, limits: Limits) -> None:
+    def __init__(self, source: Source, digest: Digest | None, tracker: Tracker, limits: Limits) -> None:
         self.name = source.name
         self._source = source
         self._limits = limits
         head, chunks = peek(source.steady_chunks(), HEAD_SIZE)
         self.format: FileFormat = _identified(head, source.name)
-        self.cursor = Cursor(digest.tap(tracker.tap(chunks)))
+        passing = tracker.tap(chunks)
+        self.cursor = Cursor(digest.tap(passing) if digest else passing)
 
     @property
     def compression(self) -> Compression:
@@ -144,17 +145,24 @@ class Origin:
     """
 
     def __init__(
-        self, sources: Sequence[Source], *, limits: Limits, progress: Progress | None, bare: bool = False
+        self,
+        sources: Sequence[Source],
+        *,
+        limits: Limits,
+        progress: Progress | None,
+        bare: bool = False,
+        fingerprinted: bool = False,
     ) -> None:
         self.bare = bare
         self._limits = limits
-        self._digest = Digest()
+        self._digest = Digest() if fingerprinted else None
         tracker = Tracker(progress, sources)
         self.files = tuple(OriginFile(source, self._digest, tracker, limits) for source in sources)
 
     def close(self) -> None:
         """End the thread that computes the fingerprint."""
-        self._digest.stop()
+        if self._digest is not None:
+            self._digest.stop()
 
     @property
     def root(self) -> OriginFile | None:
@@ -195,7 +203,8 @@ class Origin:
         yield from _guarded(parts, self.name) if self.bare else parts
 
     def fingerprint(self) -> Fingerprint:
-        """Return the fingerprint of the source once it was read; what was not read is read now."""
+        """Return the fingerprint of a *fingerprinted* source once it was read; what was not read is read now."""
+        assert self._digest is not None
         for file in self.files:
             file.finish()
         return Fingerprint(self._digest.finish())

@@ -108,7 +108,7 @@ class OutputFile:
         self._order.enter(self)
         with _named(self.path):
             self._digest.update(chunk)
-            if not self._sink.lasting:
+            if self._digest.write is None:
                 self._append(chunk)
 
     def _append(self, chunk: bytes | memoryview) -> None:
@@ -132,6 +132,19 @@ class OutputFile:
         """
         for chunk in chunks:
             self.write(chunk)
+
+    def copy(self, chunks: Chunks) -> None:
+        """
+        Append *chunks* that only have to be read, so that there is time to write them in this thread.
+
+        Raises:
+            OSError: When the file cannot be written.
+        """
+        self.sha256()  # waits for what is to be written before
+        beside, self._digest.write = self._digest.write, None
+        self.write_all(chunks)
+        self.sha256()
+        self._digest.write = beside
 
     @contextmanager
     def random_access(self) -> Iterator[BinaryIO]:
