@@ -225,7 +225,7 @@ def test_a_sparse_file_stays_sparse(tmp_path: Path, form: str) -> None:
 
 def test_a_sparse_file_of_an_impossible_size_is_left_out_at_once(tmp_path: Path) -> None:
     records = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.numblocks": "1"}
-    for size in (1 << 62, 1 << 63):
+    for size in (1 << 62, (1 << 63) - 1):
         more = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(size)}
         done = extract(tmp_path / str(size), member("f", b"x", pax_headers=records | more))
         assert codes(done) == ["file-too-large"]

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diagnostics", "limits", "rules"),
     ("errors", "targets", "_chunks", "_findings", "_sources"),
     ("fingerprint", "compression", "_tar"),
+    ("_gnutar",),
     ("archive", "metadata"),
     ("formats", "_tree", "templates"),
     ("checks",),

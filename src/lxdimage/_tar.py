@@ -2,8 +2,8 @@
 The byte layout of tar, each parser next to the function that writes what it reads.
 
 Numbers, strings and records are read as Go's ``archive/tar`` reads them, because that is what decides at
-``image import`` (image format, section 2.5).  Everything here works on whole blocks in memory; `lxdimage.archive`
-finds them in a stream.
+``image import`` (image format, section 2.5); `lxdimage._gnutar` reads them as GNU tar does.  Everything here works on
+whole blocks in memory; `lxdimage.archive` finds them in a stream.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ __all__ = [
     "dump_old_sparse",
     "dump_pax",
     "dump_sparse_text",
+    "is_gnu",
+    "is_ustar",
     "join_sparse_map",
     "padded",
     "padding",
+    "parse_decimal",
     "parse_number",
+    "parse_octal",
     "parse_old_sparse",
     "parse_pax",
-    "parse_size_leniently",
     "parse_sparse_list",
-    "parse_sparse_text",
     "parse_string",
     "renamed",
     "sealed",
@@ -56,6 +58,16 @@ SparseMap = tuple[tuple[int, int], ...]
 
 class HeaderError(ValueError):
     """A block does not hold what tar puts there; the message says which field and what was found."""
+
+
+def is_ustar(header: bytes) -> bool:
+    """Tell whether *header* is one of ustar or PAX."""
+    return header[257:263] == b"ustar\0"
+
+
+def is_gnu(header: bytes) -> bool:
+    """Tell whether *header* is one of the GNU format."""
+    return header[257:265] == b"ustar  \0"
 
 
 def padded(size: int) -> int:
@@ -90,32 +102,22 @@ def parse_number(field: bytes, name: str = "number") -> int:
     """
     if field and field[0] & 0x80:
         return _parse_base256(field, name)
+    return parse_octal(field, name)
+
+
+def parse_octal(field: bytes, name: str) -> int:
+    """
+    Return the number in a header field that holds nothing but octal text.
+
+    Raises:
+        HeaderError: When it does not.
+    """
     text = parse_string(field.strip(b" \0"))
     if not text:
         return 0
     if not _OCTAL.fullmatch(text):
         raise HeaderError(f"{name} is {text!r}, expected octal digits")
     return int(text, 8)
-
-
-_LENIENT = re.compile(rb"[ \0]*([0-7]+)(?=[ \0]|$)")
-
-
-def parse_size_leniently(field: bytes) -> int:
-    """
-    Return the size in a header field as GNU tar reads it: octal digits, whatever follows them.
-
-    Raises:
-        HeaderError: When there are no digits.
-    """
-    if field and field[0] & 0x80:
-        return _parse_base256(field, "size")
-    if not field.strip(b"\0"):
-        return 0
-    match = _LENIENT.match(field)
-    if not match:
-        raise HeaderError(f"size is {parse_string(field)!r}, expected octal digits")
-    return int(match[1], 8)
 
 
 def _parse_base256(field: bytes, name: str) -> int:
@@ -245,16 +247,11 @@ PAX_NULLABLE = frozenset({b"path", b"linkpath", b"uname", b"gname"})
 """Records whose value must not contain NUL; of the others the key must not."""
 
 
-def parse_pax(data: bytes, *, lenient: bool = False) -> list[tuple[bytes, bytes]]:
+def parse_pax(data: bytes) -> list[tuple[bytes, bytes]]:
     """
     Return the records of a PAX extended header in order.
 
     Each is "LENGTH KEY=VALUE" and a newline, the length counting all of it (POSIX ``pax``, extended header).
-
-    Args:
-        data: The payload of the header.
-        lenient: Take what GNU tar takes beyond Go: NULs behind the last record and in paths, empty keys; but no
-            sign before a length, which Go takes.
 
     Raises:
         HeaderError: When a record is malformed.
@@ -262,20 +259,16 @@ def parse_pax(data: bytes, *, lenient: bool = False) -> list[tuple[bytes, bytes]
     records = []
     start = 0
     while start < len(data):
-        if lenient and not data[start]:
-            break
-        end, key, value = _parse_record(data, start, b"" if lenient else b"+")
-        if not lenient:
-            _check_record(key, value)
+        start, key, value = _parse_record(data, start)
+        _check_record(key, value)
         records.append((key, value))
-        start = end
     return records
 
 
-def _parse_record(data: bytes, start: int, sign: bytes) -> tuple[int, bytes, bytes]:
+def _parse_record(data: bytes, start: int) -> tuple[int, bytes, bytes]:
     space = data.find(b" ", start, start + 20)
     digits = data[start:space] if space > start else b""
-    if not digits.removeprefix(sign).isdigit():
+    if not digits.removeprefix(b"+").isdigit():
         raise HeaderError(
             f"extended header record starts with {data[start : start + 20]!r}, expected its length"
         )
@@ -348,9 +341,19 @@ def dump_old_sparse(pairs: SparseMap) -> bytes:
     return blocks
 
 
-def _is_decimal(text: bytes) -> bool:
-    """Tell whether *text* is a number, and of no more digits than 64 bits can have."""
-    return text.isdigit() and len(text) < 20
+_DECIMAL = re.compile(rb"[+-]?[0-9]{1,19}")  # of no more digits than 64 bits can have
+
+
+def parse_decimal(text: bytes) -> int:
+    """
+    Return a number of the map of a sparse file.
+
+    Raises:
+        HeaderError: When it is none.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise HeaderError(f"sparse map holds {text[:20]!r}, expected a decimal number")
+    return int(text)
 
 
 def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
@@ -360,10 +363,9 @@ def parse_sparse_list(text: bytes, count: bytes) -> SparseMap:
     Raises:
         HeaderError: When they are not *count* pairs of decimal numbers.
     """
-    fields = text.split(b",") if text else []
-    if not (all(map(_is_decimal, (count, *fields))) and len(fields) == 2 * int(count)):
-        raise HeaderError(f"GNU.sparse.map holds {len(fields)} numbers, expected {count[:20]!r} pairs")
-    numbers = [int(field) for field in fields]
+    numbers = [parse_decimal(field) for field in text.split(b",")] if text else []
+    if len(numbers) != 2 * parse_decimal(count):
+        raise HeaderError(f"GNU.sparse.map holds {len(numbers)} numbers, expected {count[:20]!r} pairs")
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -391,36 +393,21 @@ def join_sparse_map(records: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes
     return found
 
 
-def parse_sparse_text(lines: Iterable[bytes]) -> SparseMap:
-    """
-    Return the map of format 1.0 from its lines: the number of pairs, then offset and length in turn.
-
-    Raises:
-        HeaderError: When a line is not a decimal number.
-    """
-    numbers = []
-    for line in lines:
-        if not _is_decimal(line):
-            raise HeaderError(f"sparse map holds {line[:20]!r}, expected a decimal number")
-        numbers.append(int(line))
-    return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
-
-
 def dump_sparse_text(pairs: SparseMap) -> bytes:
-    """Return the map of format 1.0 in whole blocks: the inverse of `parse_sparse_text`."""
+    """Return the map of format 1.0 in whole blocks: offset and length in turn behind their number."""
     text = b"%d\n" % len(pairs) + b"".join(b"%d\n%d\n" % pair for pair in pairs)
     return text + padding(len(text))
 
 
-def validate_sparse(pairs: SparseMap, size: int, *, lenient: bool = False) -> None:
+def validate_sparse(pairs: SparseMap, size: int) -> None:
     """
-    Check that *pairs* ascend, do not overlap (GNU tar does not mind: *lenient*) and lie within *size*.
+    Check that *pairs* ascend, do not overlap and lie within *size*.
 
     Raises:
         HeaderError: When they do not.
     """
     end = 0
     for offset, length in pairs:
-        if offset < (0 if lenient else end) or length < 0 or offset + length > size:
+        if offset < end or length < 0 or offset + length > size:
             raise HeaderError(f"sparse map has {length} bytes at {offset}, in a file of {size} bytes")
         end = offset + length

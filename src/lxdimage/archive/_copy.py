@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lxdimage import _tar
+from lxdimage import _gnutar, _tar
 from lxdimage._tar import BLOCK, HeaderError, parse_number
 from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time
 
@@ -230,10 +230,10 @@ class _Head:
         if member.sparse is None:
             return b""
         if member.flag == 0x53:
-            inside = len(_tar.parse_old_sparse(member.header, 386, 4))
+            inside = sum(member.header[at] != 0 for at in range(398, 482, 24))
             more = _tar.dump_old_sparse(member.sparse[inside:])
-            return (more or bytes(BLOCK)) if member.header[482] else b""
-        if member.records.get(b"GNU.sparse.major") != b"1":
+            return (more or bytes(BLOCK)) if member.header[482] and inside == 4 else b""
+        if member.records.get(b"GNU.sparse.major", b"0") == b"0":
             return b""
         blocks = _tar.dump_sparse_text(member.sparse)
         size = int(member.records.get(b"size") or parse_number(member.header[124:136], "size"))
@@ -257,4 +257,4 @@ def _records(payload: bytes) -> list[tuple[bytes, bytes]]:
     try:
         return _tar.parse_pax(payload)
     except HeaderError:
-        return _tar.parse_pax(payload, lenient=True)
+        return _gnutar.parse_records(payload)

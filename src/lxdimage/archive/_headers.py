@@ -11,9 +11,20 @@ from collections.abc import Mapping
 from zlib import adler32
 
 from lxdimage import _tar
-from lxdimage._tar import BLOCK, OCTAL_DIGITS, HeaderError, parse_number, parse_string
+from lxdimage._tar import BLOCK, OCTAL_DIGITS, HeaderError, is_gnu, is_ustar, parse_number, parse_string
 
-__all__ = ["LowHalves", "is_regular", "low_half", "name_in", "numbers_of", "plain_extension", "times_end"]
+__all__ = [
+    "NO_END",
+    "LowHalves",
+    "is_regular",
+    "low_half",
+    "name_for_tar",
+    "name_in",
+    "numbers_of",
+    "plain_extension",
+    "plain_size",
+    "times_end",
+]
 
 _PIECE = 1 << 20
 # What Go parses of every header, whether or not anybody asks.
@@ -21,9 +32,13 @@ _NUMBERS = (
     ("mode", 100, 108), ("uid", 108, 116), ("gid", 116, 124), ("size", 124, 136), ("mtime", 136, 148),
     ("devmajor", 329, 337), ("devminor", 337, 345),
 )  # fmt: skip
-# Records that make more of a header than a name and a size.
+# Records that make more of a header than a name and a size; those whose keys GNU tar and Go tell apart in two ways;
+# and those with a sign, which only Go takes.
 _SPECIAL_RECORDS = frozenset({b"path", b"size"})
-_SPARSE = b"GNU.sparse."
+_SPECIAL_KEYS = (b"GNU.sparse.", b" ", b"\t")
+_SIGN = re.compile(rb"(?:\A|\n)\+")
+NO_END = 0xDF
+"""The bits that neither NUL nor blank has, with which a number ends."""
 
 # A checksum as nearly every program writes it.
 _CHECKSUM = re.compile(rb"[0-7]{6}(?:\0 |[0-7]\0| \0)")
@@ -62,7 +77,7 @@ def low_half(field: bytes) -> int:
 
 
 def _is_special(records: Mapping[bytes, bytes]) -> bool:
-    return not _SPECIAL_RECORDS.isdisjoint(records) or any(key.startswith(_SPARSE) for key in records)
+    return not _SPECIAL_RECORDS.isdisjoint(records) or any(key.startswith(_SPECIAL_KEYS) for key in records)
 
 
 def is_regular(header: bytes) -> bool:
@@ -74,12 +89,17 @@ def is_regular(header: bytes) -> bool:
     return total - sum(header[148:156]) + 256 == int(header[148:156].strip(b" \0"), 8)
 
 
+def plain_size(header: bytes) -> int:
+    """Return the size in *header*, -1 where it is not eleven digits with a NUL or a blank behind them."""
+    digits = header[124:135]
+    return -1 if header[135] & NO_END or digits.strip(OCTAL_DIGITS) else int(digits, 8)
+
+
 def times_end(buffer: bytes, at: int, header: bytes) -> int:
     """Return where the PAX header at *at* ends when it holds nothing but times in the usual form; 0 otherwise."""
-    digits, begin = header[124:135], at + BLOCK
-    if digits.strip(OCTAL_DIGITS):
+    size, begin = plain_size(header), at + BLOCK
+    if size < 0:
         return 0
-    size = int(digits, 8)
     end = begin + (size + 511 & -512)
     return end if end <= len(buffer) and _TIMES.fullmatch(buffer, begin, begin + size) else 0
 
@@ -92,34 +112,43 @@ def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[
     """
     if end := times_end(buffer, at, header):
         return header + buffer[at + BLOCK : end], None
-    digits = header[124:135]
-    if digits.strip(OCTAL_DIGITS):
-        return None
-    size = int(digits, 8)
+    size = plain_size(header)
     end = at + BLOCK + _tar.padded(size)
     if not 0 < size <= _PIECE or end > len(buffer):
         return None
+    payload = buffer[at + BLOCK : at + BLOCK + size]
     try:
-        records = dict(_tar.parse_pax(buffer[at + BLOCK : at + BLOCK + size]))
+        records = dict(_tar.parse_pax(payload))
     except HeaderError:
         return None
-    return None if _is_special(records) else (header + buffer[at + BLOCK : end], records)
+    return (
+        None
+        if _is_special(records) or _SIGN.search(payload)
+        else (header + buffer[at + BLOCK : end], records)
+    )
 
 
 def numbers_of(header: bytes) -> tuple[tuple[str, int, int], ...]:
     """Return the number fields that Go parses: v7 headers have no devices."""
-    return _NUMBERS if header[257:263] == b"ustar\0" or header[257:265] == b"ustar  \0" else _NUMBERS[:5]
+    return _NUMBERS if is_ustar(header) or is_gnu(header) else _NUMBERS[:5]
 
 
 def name_in(header: bytes) -> bytes:
     """Return the name in the header itself, with the prefix where the format has one."""
     name = parse_string(header[:100])
     prefix = b""
-    if header[257:263] == b"ustar\0":
+    if is_ustar(header):
         star = header[508:512] == b"tar\0"
         prefix = parse_string(header[345 : 476 if star else 500])
-    elif header[257:265] == b"ustar  \0" and header[345]:
+    elif is_gnu(header) and header[345]:
         prefix = _misplaced_prefix(header)
+    return prefix + b"/" + name if prefix else name
+
+
+def name_for_tar(header: bytes) -> bytes:
+    """Return the name in the header itself as GNU tar reads it: other formats than ustar have no prefix."""
+    name = parse_string(header[:100])
+    prefix = parse_string(header[345:500]) if is_ustar(header) else b""
     return prefix + b"/" + name if prefix else name
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NoReturn, Protocol
 
-from lxdimage import _tar
+from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
 from lxdimage._tar import BLOCK, HeaderError, SparseMap, parse_number, parse_string
 from lxdimage.archive._entry import Entry, EntryType
@@ -61,12 +61,16 @@ class TarMember:
         plain: Whether it has no PAX records but times in the usual form.
         stored: Bytes of content in the archive, without holes.
         sparse: The stretches that hold data, or None when all does.
+        apart: Whether each of them begins in a block of its own.
+        refused: Why GNU tar refuses the header, where Go does not.
     """
 
     lead: bytes = b""
     plain = True
     _records: Mapping[bytes, bytes] | None = NO_RECORDS
     sparse: SparseMap | None = None
+    apart = False
+    refused = ""
 
     def __init__(
         self, name: bytes, flag: int, size: int, offset: int, header: bytes, reader: _Source
@@ -118,7 +122,7 @@ class TarMember:
         for flag, payload in extensions(self.lead):
             if flag == 0x4B:
                 name = parse_string(payload)
-        return self.records.get(b"linkpath") or name
+        return parse_string(self.records.get(b"linkpath", name))
 
     @cached_property
     def entry(self) -> Entry:
@@ -140,8 +144,7 @@ class TarMember:
         Raises:
             TruncatedImageError: When the archive ends within it.
         """
-        stored = self._reader.stored_content()
-        return stored if self.sparse is None else self._expand(stored, self.sparse)
+        return self._reader.stored_content() if self.sparse is None else self._expand()
 
     def stretches(self) -> Iterator[tuple[int, bytes]]:
         """
@@ -152,13 +155,16 @@ class TarMember:
         """
         stored = self._reader.stored_content()
         piece = b""
-        for offset, length in self.sparse or ((0, self.size),):
+        for offset, length in ((0, self.size),) if self.sparse is None else self.sparse:
             at, end = offset, offset + length
             while at < end and (piece := piece or next(stored, b"")):
                 yield at, piece[: end - at]
                 at, piece = at + min(len(piece), end - at), piece[end - at :]
             if at < end:
                 self._lacks(end - at)
+            left = -length % BLOCK if self.apart else 0
+            while left and (piece := piece or next(stored, b"")):
+                piece, left = piece[left:], max(0, left - len(piece))
 
     def _lacks(self, missing: int) -> NoReturn:
         text = f"sparse map of {shown(self.name)} needs {missing} bytes more than are stored"
@@ -173,23 +179,17 @@ class TarMember:
         """
         return self._reader.stored_content()
 
-    def _expand(self, stored: Chunks, sparse: SparseMap) -> Chunks:
-        """Yield zeros for holes and *stored* for the stretches of *sparse*."""
+    def _expand(self) -> Chunks:
+        """Yield the content with zeros for holes."""
         at = 0
-        buffer = b""
-        for offset, length in (*sparse, (self.size, 0)):
+        for offset, piece in self.stretches():
             if offset < at:
                 text = f"sparse map of {shown(self.name)} goes back from byte {at} to byte {offset}"
                 self._reader.fail("bad-sparse-map", text, self.offset)
             yield from _zeros(offset - at)
-            at = offset + length
-            while length > 0:
-                buffer = buffer or next(stored, b"")
-                if not buffer:
-                    self._lacks(length)
-                piece, buffer = buffer[:length], buffer[length:]
-                length -= len(piece)  # noqa: PLW2901
-                yield piece
+            yield piece
+            at = offset + len(piece)
+        yield from _zeros(self.size - at)
 
 
 def shown(name: bytes) -> str:
@@ -210,7 +210,7 @@ def _extension_size(field: bytes) -> int:
     try:
         return parse_number(field, "size")
     except HeaderError:
-        return _tar.parse_size_leniently(field)
+        return _gnutar.parse_number(field, "size")
 
 
 def _zeros(size: int) -> Chunks:
@@ -246,8 +246,8 @@ def _attribute(key: bytes) -> str:
     return os.fsdecode(key[len(_XATTR) :].replace(b"%3D", b"=").replace(b"%25", b"%"))
 
 
-_INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
-_SECONDS = re.compile(rb"([+-]?[0-9]{1,19})(?:\.([0-9]*))?")
+_INTEGER = re.compile(rb"[+-]?0*[0-9]{1,19}")
+_SECONDS = re.compile(rb"([+-]?0*[0-9]{1,19})(?:\.([0-9]*))?")
 
 
 def _owner(records: Mapping[bytes, bytes], key: bytes, field: bytes) -> int:
@@ -256,8 +256,8 @@ def _owner(records: Mapping[bytes, bytes], key: bytes, field: bytes) -> int:
 
 
 def integer_record(key: bytes, text: bytes) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected a decimal number")
+    if not _INTEGER.fullmatch(text) or not -(1 << 63) <= int(text) < 1 << 63:
+        raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected a decimal number of 64 bits")
     return int(text)
 
 
@@ -269,7 +269,7 @@ def parse_time(key: bytes, text: bytes) -> int:
         HeaderError: It is none.
     """
     match = _SECONDS.fullmatch(text)
-    if not match:
+    if not match or not -(1 << 63) <= int(match[1]) < 1 << 63:
         raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected seconds")
     whole, fraction = match[1], int((match[2] or b"")[:9].ljust(9, b"0"))
     return int(whole) * 1_000_000_000 + (-fraction if whole[:1] == b"-" else fraction)

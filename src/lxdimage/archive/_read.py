@@ -12,43 +12,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NoReturn
 from zlib import adler32
 
-from lxdimage import _tar
+from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
-from lxdimage._tar import BLOCK, OCTAL_DIGITS, ZERO_BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage._gnutar import SparseRecords
+from lxdimage._tar import BLOCK, ZERO_BLOCK, HeaderError, parse_number, parse_string
 from lxdimage.archive._headers import (
+    NO_END,
     LowHalves,
     is_regular,
+    name_for_tar,
     name_in,
     numbers_of,
     plain_extension,
+    plain_size,
     times_end,
 )
-from lxdimage.archive._member import (
-    CHECKED_RECORDS,
-    DATALESS,
-    NO_RECORDS,
-    TarMember,
-    extensions,
-    integer_record,
-    shown,
-)
-from lxdimage.errors import InvalidImageError, LimitExceededError, TruncatedImageError
+from lxdimage.archive._member import CHECKED_RECORDS, DATALESS, NO_RECORDS, TarMember, extensions, shown
+from lxdimage.archive._sparse_maps import SparseReader
 from lxdimage.limits import Limits
-from lxdimage.rules import diagnose
 
 __all__ = ["TarReader", "read_archive"]
 
 _EXTENSIONS = frozenset(b"xgLK")
+_EXTENSIONS_FOR_TAR = _EXTENSIONS | {0x58}  # Solaris' name for x
+_RECORDS = frozenset(b"xX")
 _ORDINARY = frozenset(b"012345")
 _FILE, _PAX = b"0x"
 _EMPTY = frozenset(b"25")  # symbolic links and directories: nothing lies behind their headers
 _ZERO = b"00000000000"
 _PIECE = 1 << 20
 _GO_EXTENSION = 1 << 20  # what Go reads of one extension header
-_SPARSE = b"GNU.sparse."
 
 
 class Batch:
@@ -86,7 +81,7 @@ class Batch:
         return member
 
 
-class TarReader:
+class TarReader(SparseReader):
     """
     Members of a tar in the order of the stream; iterate over it once.
 
@@ -103,31 +98,18 @@ class TarReader:
     def __init__(
         self, chunks: Chunks, *, source: str = "", limits: Limits | None = None, strict: bool = False
     ) -> None:
-        self.source = source
+        super().__init__(chunks, source)
         self.strict = strict
         self.count = 0
         self.ended = False
-        self.cut = 0
         self._globals: dict[bytes, bytes] = {}
         self._globals_size = 0
         self._shared: Mapping[bytes, bytes] | None = (
             NO_RECORDS  # a copy of them, None where it is out of date
         )
-        self._chunks = chunks
         self._limits = limits or Limits()
         self._sums = LowHalves()
-        # Positions count from the start of the buffer and may lie beyond its end while content is skipped.
-        self._buffer = b""
-        self._base = 0  # stream offset of the buffer
-        self._at = 0  # next byte to read
-        self._data_end = 0  # end of the current member's content
-        self._next = 0  # start of the next header
-        self._name = b""  # the last member, for messages
-
-    @property
-    def offset(self) -> int:
-        """Byte offset of the next block to look at."""
-        return self._base + self._next
+        self._refused = ""  # why GNU tar refuses the header that is being read, where Go does not
 
     @property
     def global_records(self) -> Mapping[bytes, bytes]:
@@ -173,7 +155,8 @@ class TarReader:
     def _batch(self, prefixes: bytes | tuple[bytes, ...]) -> Batch | None:
         """Return the ordinary members whose headers come next in the buffer: the loop that costs."""
         buffer, at, sums, strict = self._buffer, self._next, self._sums, self.strict
-        lead, last, room = at, len(buffer) - BLOCK, self._limits.members - self.count
+        # Every member takes a block at least, so no more are found than the limit still allows.
+        lead, last = at, min(len(buffer), at + (self._limits.members - self.count) * BLOCK) - BLOCK
         members: list[tuple[bytes, int, int]] = []
         size = 0
         while at <= last:
@@ -191,7 +174,7 @@ class TarReader:
             digits = header[124:135]
             if kind != _FILE and (strict or kind not in _EMPTY or digits != _ZERO):
                 break
-            if not (digits.isdigit() and header.startswith(prefixes) and len(members) < room):
+            if header[135] & NO_END or not (digits.isdigit() and header.startswith(prefixes)):
                 break
             try:
                 size = int(digits, 8)
@@ -226,8 +209,8 @@ class TarReader:
                 and not header[345]
                 and (not self.strict or is_regular(header))
             ):
-                if header[156] in _ORDINARY and (size := _ordinary_size(header)) >= 0:
-                    return self._ordinary(header, size, lead, records)
+                if header[156] in _ORDINARY and (size := plain_size(header)) >= 0:
+                    return self._ordinary(header, size if header[156] == _FILE else 0, lead, records)
                 at = self._next - BLOCK
                 if header[156] == 0x78 and not lead and (found := plain_extension(self._buffer, at, header)):
                     lead, records = found
@@ -257,94 +240,28 @@ class TarReader:
             self.fail("member-limit", text, member.offset)
         return member
 
-    # ---- blocks --------------------------------------------------------------------------------------------
-
-    def _next_block(self) -> bytes:
-        """
-        Return the block at `_next`, going on to later chunks as needed; shorter only where the stream ends.
-
-        Afterwards `_next` is the position behind it, in the new buffer.
-        """
-        buffer, at = self._buffer, self._next
-        while at >= len(buffer):
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                if self._data_end > len(buffer):
-                    self._fail_truncated(self._data_end - len(buffer))
-                self.cut = at - len(buffer)
-                return b""
-            self._data_end -= len(buffer)
-            self._base += len(buffer)
-            at -= len(buffer)
-            self._buffer = buffer = chunk
-        return self._gather(at)
-
-    def _gather(self, at: int) -> bytes:
-        """Return the block that begins at *at* in the buffer and may end in a later chunk."""
-        block = self._buffer[at : at + BLOCK]
-        while len(block) < BLOCK and (chunk := next(self._chunks, None)) is not None:
-            self._base += len(self._buffer)
-            self._data_end -= len(self._buffer)
-            at -= len(self._buffer)
-            self._buffer = chunk
-            block += chunk[: BLOCK - len(block)]
-        self._next = at + len(block)
-        return block
-
-    def stored_content(self) -> Chunks:
-        """
-        Yield what is stored of the current member, as it lies in the archive.
-
-        Raises:
-            TruncatedImageError: When the archive ends within it.
-        """
-        while self._at < self._data_end:
-            while self._at >= len(self._buffer):
-                self._fetch()
-            piece = self._buffer[self._at : self._data_end]
-            self._at += len(piece)
-            yield piece
-
-    def _fetch(self) -> None:
-        chunk = next(self._chunks, None)
-        if chunk is None:
-            self._fail_truncated(self._data_end - len(self._buffer))
-        size = len(self._buffer)
-        self._base += size
-        self._at -= size
-        self._data_end -= size
-        self._next -= size
-        self._buffer = chunk
-
-    def rest(self) -> Chunks:
-        """Yield what follows the end-of-archive blocks."""
-        if self._next < len(self._buffer):
-            yield self._buffer[self._next :]
-        yield from self._chunks
-
     # ---- headers that are more than a name and a size ------------------------------------------------------
 
     def _special(self, header: bytes, lead: bytes) -> TarMember | None:
         """Return the member whose first block not yet taken into *lead* is *header*; None at the end of the archive."""
         before = bytearray(lead)
+        self._refused = ""
         while header != ZERO_BLOCK:
             offset = self._base + self._next - BLOCK
             size = self._verify(header, offset)
-            if header[156] not in _EXTENSIONS:
+            if header[156] not in (_EXTENSIONS if self.strict else _EXTENSIONS_FOR_TAR):
                 return self._member(header, size, bytes(before), offset - len(before))
             payload = self._extension(size, offset)
             if header[156] == 0x67:
-                records = self._pax(payload, size, offset)
-                self._globals_size += size
-                self._limit_extension(self._globals_size, offset)
-                self._globals |= records
-                self._shared = None
+                self._add_globals(payload[:size], offset)
                 before.clear()
                 if self.strict:
                     # Go hands it out as an entry of that name, and the daemons compare names alone.
-                    name = records.get(b"path") or name_in(header)
+                    name = self._globals.get(b"path") or name_in(header)
                     self._at = self._data_end = self._next
-                    return TarMember(name, header[156], 0, offset, header, self)
+                    member = TarMember(name, header[156], 0, offset, header, self)
+                    member.refused = self._refused
+                    return member
             else:
                 before += header + payload
                 self._limit_extension(len(before), offset)
@@ -356,32 +273,20 @@ class TarReader:
         return None
 
     def _verify(self, header: bytes, offset: int) -> int:
-        """Return the size that a header claims after checking all that Go checks of it."""
+        """Return the size that a header claims after checking all that Go, or GNU tar, checks of it at once."""
         field = header[148:156]
-        computed = _tar.checksum(header)
+        sums = {_tar.checksum(header), _tar.signed_checksum(header)}
+        if (claimed := _claimed_sum(field, strict=self.strict)) not in sums:
+            found = claimed if claimed >= 0 else repr(field)
+            text = f"header checksum{self._after()} is {found}, computed {_tar.checksum(header)}"
+            self.fail("bad-checksum", text, offset)
         try:
-            claimed = parse_number(field, "checksum")
-        except HeaderError:
-            claimed = -1
-        if claimed not in {computed, _tar.signed_checksum(header)}:
-            shown = claimed if claimed >= 0 else repr(field)
-            self.fail(
-                "bad-checksum", f"header checksum{self._after()} is {shown}, computed {computed}", offset
-            )
-        try:
-            size = self._checked_size(header)
+            size = _checked_size(header) if self.strict else _size_for_tar(header)
         except HeaderError as error:
             self.fail("bad-header", f"header{self._after()}: {error}", offset)
-        if size < 0 and header[156] not in DATALESS:
-            self.fail("bad-header", f"header{self._after()}: size is {size}", offset)
-        return size
-
-    def _checked_size(self, header: bytes) -> int:
-        """Return the size in *header*, read as Go reads it with all other numbers, or as GNU tar does."""
         if self.strict:
-            numbers = {name: parse_number(header[start:end], name) for name, start, end in numbers_of(header)}
-            return numbers["size"]
-        return 0 if header[156] in DATALESS else _tar.parse_size_leniently(header[124:136])
+            self._refused = self._refused or _refusal(header, sums, size)
+        return size
 
     def _extension(self, size: int, offset: int) -> bytes:
         """Return the blocks of an extension member's payload."""
@@ -394,142 +299,100 @@ class TarReader:
             if len(block) < BLOCK:
                 if len(payload) < size:
                     self._fail_truncated(size - len(payload))
-                payload += bytes(_tar.padded(size) - len(payload))
+                self.cut = _tar.padded(size) - len(payload)
+                payload += bytes(self.cut)
         return bytes(payload)
 
     def _limit_extension(self, size: int, offset: int) -> None:
         limit = _GO_EXTENSION if self.strict else self._limits.extension
-        if size > limit + 4 * BLOCK:
-            self.fail(
-                "member-limit",
-                f"extension header{self._after()} has {size} bytes, at most {limit} allowed",
-                offset,
-            )
+        if size <= limit + 4 * BLOCK:
+            return
+        if not self.strict:
+            # Where the stream ends before, that is what is wrong for everybody.
+            self._at, self._data_end = self._next, self._next + size
+            for _ in self.stored_content():
+                pass
+        text = f"extension header{self._after()} has {size} bytes, at most {limit} allowed"
+        self.fail("member-limit", text, offset)
 
-    def _pax(self, payload: bytes, size: int, offset: int) -> dict[bytes, bytes]:
+    def _add_globals(self, payload: bytes, offset: int) -> None:
+        """Take the records of a global header; nobody looks at their values yet."""
+        records = self._pax(payload, offset)
+        self._globals_size += len(payload)
+        self._limit_extension(self._globals_size, offset)
+        self._globals |= records
+        self._shared = None
+
+    def _pax(self, payload: bytes, offset: int) -> dict[bytes, bytes]:
+        """Return the records of a PAX header by key."""
         try:
-            records = _tar.join_sparse_map(_tar.parse_pax(payload[:size], lenient=not self.strict))
-            for key, check in CHECKED_RECORDS.items():
-                if (text := records.get(key)) and (self.strict or key == b"size"):
-                    check(key, text)
+            if not self.strict:
+                return dict(_gnutar.parse_records(payload))
+            records = _tar.join_sparse_map(_tar.parse_pax(payload))
         except HeaderError as error:
             self.fail("bad-pax-record", f"{error}{self._after()}", offset)
+        try:
+            _gnutar.parse_sparse_records(_gnutar.parse_records(payload))
+        except HeaderError as error:
+            self._refused = self._refused or str(error)
         return records
 
     def _member(self, header: bytes, size: int, lead: bytes, offset: int) -> TarMember:
-        name = name_in(header)
-        long_name = b""
+        """Return the member with this *header*, which says its *size*."""
         records: Mapping[bytes, bytes] = NO_RECORDS
+        long_name = found = None
         for flag, payload in extensions(lead):
-            if flag == 0x78:
-                records = self._pax(payload, len(payload), offset)
+            if flag in _RECORDS:
+                records = self._pax(payload, offset)
+                found = self._sparse_records(payload, offset)
             elif flag == 0x4C:
                 long_name = parse_string(payload)
+        if self.strict:
+            name = long_name or records.get(b"path") or name_in(header)
+        else:
+            name = _effective_name(records, long_name, header)
+        size = self._size(records, size, offset)
         flag = header[156]
-        name = long_name or records.get(b"path") or name
-        if text := records.get(b"size"):
-            size = int(text)
-            if size < 0:
-                self.fail("bad-header", f"size of {shown(name)} is {size}", offset)
         if flag in DATALESS or (flag == 0 and name.endswith(b"/")):
             size = 0
+        elif size < 0:
+            self.fail("bad-header", f"size of {shown(name)} is {size}", offset)
         member = TarMember(name, flag, size, offset + len(lead), header, self)
         member.extend(lead, records)
+        member.refused = self._refused
         self._at = self._next
         self._set_end(self._next + size)
         try:
-            self._sparse(member)
+            if self.strict:
+                self._sparse_for_go(member)
+            else:
+                self._sparse_for_tar(member, found)
         except HeaderError as error:
             self.fail("bad-sparse-map", f"{error}, in {shown(name)}", offset)
         self._name = name
         return member
 
-    def _set_end(self, end: int) -> None:
-        self._data_end = end
-        self._next = end + (self._at - end) % BLOCK
+    def _size(self, records: Mapping[bytes, bytes], size: int, offset: int) -> int:
+        """Return the size that the *records* of a member say, instead of that in its header, after checking all."""
+        try:
+            if not self.strict:
+                text = records.get(b"size")
+                return _gnutar.parse_decimal(text, "size") if text else size
+            for key, check in CHECKED_RECORDS.items():
+                if text := records.get(key):
+                    check(key, text)
+        except HeaderError as error:
+            self.fail("bad-pax-record", f"{error}{self._after()}", offset)
+        return int(records.get(b"size") or size)
 
-    # ---- sparse files ----------------------------------------------------------------------------------------
-
-    def _sparse(self, member: TarMember) -> None:
-        """Find the map of a sparse file in whichever of the four formats it is, and give it to *member*."""
-        if member.flag == 0x53:
-            pairs, size = self._old_sparse(member.header)
-        elif found := self._pax_sparse(member):
-            pairs, size = found
-        else:
-            return
-        if member.flag in DATALESS:
-            raise HeaderError("sparse map on a member without content")
-        _tar.validate_sparse(pairs, size, lenient=not self.strict)
-        member.sparse, member.size, member.stored = pairs, size, self._data_end - self._at
-
-    def _old_sparse(self, header: bytes) -> tuple[SparseMap, int]:
-        """Read format 'S': four pairs in the header, then extension blocks with 21 each."""
-        if self.strict and header[257:265] != b"ustar  \0":
-            raise HeaderError("sparse member without GNU magic")
-        pairs = _tar.parse_old_sparse(header, 386, 4)
-        more, stored = header[482], self._data_end - self._at
-        while more:
-            self._data_end, self._next = 0, self._at
-            block = self._next_block()
-            if len(block) < BLOCK:
-                self._fail_truncated(BLOCK - len(block))
-            self._at = self._next
-            pairs += _tar.parse_old_sparse(block, 0, 21)
-            more = block[504]
-            if len(pairs) > self._limits.extension // 24:
-                raise HeaderError(f"sparse map has more than {len(pairs)} entries")
-        self._set_end(self._at + stored)
-        return tuple(pairs), parse_number(header[483:495], "sparse size")
-
-    def _pax_sparse(self, member: TarMember) -> tuple[SparseMap, int] | None:
-        records = member.records
-        version = records.get(_SPARSE + b"major", b""), records.get(_SPARSE + b"minor", b"")
-        in_data = version == (b"1", b"0")
-        known = in_data or version in {(b"0", b"0"), (b"0", b"1")}
-        if not known and (version != (b"", b"") or not records.get(_SPARSE + b"map")):
+    def _sparse_records(self, payload: bytes, offset: int) -> SparseRecords | None:
+        """Return what the records in *payload* say about a sparse file to GNU tar."""
+        if self.strict or b"GNU.sparse." not in payload:
             return None
-        if name := records.get(_SPARSE + b"name"):
-            member.name = name
-        text = records.get(_SPARSE + b"size") or records.get(_SPARSE + b"realsize")
-        size = integer_record(_SPARSE + b"size", text) if text else member.size
-        if in_data:
-            return self._sparse_in_data(), size
-        return _tar.parse_sparse_list(
-            records.get(_SPARSE + b"map", b""), records.get(_SPARSE + b"numblocks", b"")
-        ), size
-
-    def _sparse_in_data(self) -> SparseMap:
-        """Read format 1.0: lines of text in front of the content, padded to whole blocks."""
-        text = bytearray()
-        lines, wanted = 0, 1
-        end = self._data_end
-        while lines < wanted:
-            if end - self._at < BLOCK or len(text) > self._limits.extension:
-                raise HeaderError("sparse map does not end where the content begins")
-            block = self._content_block()
-            text += block
-            lines += block.count(b"\n")
-            if wanted == 1 and lines:
-                count = bytes(text[: text.index(b"\n")])
-                if not count.isdigit() or len(count) > 7:
-                    raise HeaderError(
-                        f"sparse map starts with {count[:20]!r}, expected the number of its entries"
-                    )
-                wanted = 1 + 2 * int(count)
-            end = self._data_end
-        return _tar.parse_sparse_text(bytes(text).split(b"\n")[:wanted])
-
-    def _content_block(self) -> bytes:
-        """Take one block of the current member's content."""
-        block = b""
-        while len(block) < BLOCK:
-            while self._at >= len(self._buffer):
-                self._fetch()
-            piece = self._buffer[self._at : self._at + BLOCK - len(block)]
-            self._at += len(piece)
-            block += piece
-        return block
+        try:
+            return _gnutar.parse_sparse_records(_gnutar.parse_records(payload))
+        except HeaderError as error:
+            self.fail("bad-sparse-map", f"{error}{self._after()}", offset)
 
     # ---- the end ---------------------------------------------------------------------------------------------
 
@@ -553,32 +416,47 @@ class TarReader:
             text = f"expected a header of 512 bytes{self._after()}, found {len(block)}"
             self.fail("truncated-header", text, offset)
 
-    def _after(self) -> str:
-        return f" after {shown(self._name)}" if self._name else ""
 
-    def _fail_truncated(self, missing: int) -> NoReturn:
-        text = f"the archive ends {missing} bytes before the content{self._after().replace('after', 'of', 1)} does"
-        self.fail("truncated-archive", text, self._base + len(self._buffer))
-
-    def fail(self, code: str, message: str, offset: int) -> NoReturn:
-        """Raise the exception for a finding of kind *code*."""
-        kind = _ERRORS.get(code, InvalidImageError)
-        raise kind(diagnose(code, message, source=self.source, offset=offset))
+def _claimed_sum(field: bytes, *, strict: bool) -> int:
+    """Return the checksum in *field* as Go or GNU tar reads it, -1 where there is none."""
+    try:
+        if strict:
+            return _tar.parse_octal(field, "checksum")
+        return _gnutar.parse_number(field, "checksum", octal_only=True)
+    except HeaderError:
+        return -1
 
 
-_ERRORS = {
-    "truncated-archive": TruncatedImageError,
-    "truncated-header": TruncatedImageError,
-    "member-limit": LimitExceededError,
-}
+def _refusal(header: bytes, sums: set[int], size: int) -> str:
+    """Return why GNU tar refuses a *header* that has one of two *sums* and a *size* for Go; empty when it does not."""
+    if _claimed_sum(header[148:156], strict=False) not in sums:
+        return f"checksum is {header[148:156]!r}"
+    try:
+        found = _size_for_tar(header)
+    except HeaderError as error:
+        return str(error)
+    return "" if found == size or header[156] in DATALESS else f"size is {found}, and {size} for Go"
 
 
-def _ordinary_size(header: bytes) -> int:
-    """Return the bytes behind the header of an ordinary member, -1 where the field is an unusual one."""
-    digits = header[124:135]
-    if header[156] != 0x30:
-        return 0
-    return -1 if digits.strip(OCTAL_DIGITS) else int(digits, 8)
+def _checked_size(header: bytes) -> int:
+    """Return the size in *header* after reading all numbers as Go does."""
+    numbers = {name: parse_number(header[start:end], name) for name, start, end in numbers_of(header)}
+    if numbers["size"] < 0 and header[156] not in DATALESS:
+        raise HeaderError(f"size is {numbers['size']}")
+    return numbers["size"]
+
+
+def _size_for_tar(header: bytes) -> int:
+    """Return the size in *header* as GNU tar reads it, which does not look at that of a hard link."""
+    return 0 if header[156] == 0x31 else _gnutar.parse_number(header[124:136], "size")
+
+
+def _effective_name(records: Mapping[bytes, bytes], long_name: bytes | None, header: bytes) -> bytes:
+    """Return what GNU tar calls a member."""
+    for key in (b"GNU.sparse.name", b"path"):
+        if (name := records.get(key)) is not None:
+            return parse_string(name)
+    return name_for_tar(header) if long_name is None else long_name
 
 
 def read_archive(chunks: Chunks, *, source: str = "", limits: Limits | None = None) -> Iterator[TarMember]:

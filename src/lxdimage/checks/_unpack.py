@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lxdimage._findings import Findings
-from lxdimage._tar import OCTAL_DIGITS, HeaderError, parse_number, parse_string
+from lxdimage._gnutar import SIZE_MAX, parse_decimal, parse_number
+from lxdimage._tar import OCTAL_DIGITS, HeaderError, is_gnu, is_ustar, parse_string
 from lxdimage.archive import Batch, EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
@@ -27,15 +28,20 @@ _DEEPEST = 256  # directories in one another; the links and files above deeper o
 _NAME_MAX = 255
 _PATH_MAX = 4095
 _LINKS_FOLLOWED = 40
-_ID_MAX = 0xFFFF_FFFF
+_ID_MAX = _DEVICE_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _FILE, _SYMLINK = b"02"
 _REGULAR = frozenset(b"\x0007")
 _KNOWN = frozenset(b"\x0001234567DMNSV")  # the types of GNU tar; it makes files of others
 _LINKS = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 _TIMES = (b"atime", b"ctime", b"mtime")
-_SECONDS = re.compile(rb"(-?[0-9]{1,19})(?![0-9])")
+_SECONDS = re.compile(rb"(-?0*[0-9]{1,19})(?![0-9])")
+_NUMBERS = {b"size": SIZE_MAX, b"GNU.volume.size": (1 << 64) - 1, b"GNU.volume.offset": (1 << 64) - 1}
 _TIME_MIN, _TIME_MAX = -(1 << 63), (1 << 63) - 1
+_MODE_MIN, _MODE_MAX = -(1 << 63), (1 << 64) - 1
+_BLANK = 0x20
+_TIME = OCTAL_DIGITS + b"\0 "  # what a time consists of when it is all right, given a digit comes first
+_ASIDE = frozenset(b"gXV")  # global headers and others that tar reads for what they say
 _EXCLUDED = tuple(start + name for start in (b"", b"/", b"./") for name in (b"dev/", b"rootfs/dev/"))
 _NO_FILE = frozenset(b"/.")  # what a name ends in that may be more, or less, than that of a file
 _DEVICES = frozenset({EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE})
@@ -82,7 +88,8 @@ class UnpackCheck:
                 parent is not None
                 and name[-1] not in _NO_FILE
                 and buffer[begin - 412 : begin - 388] in owners
-                and not buffer[begin - 376 : begin - 365].strip(OCTAL_DIGITS)
+                and buffer[begin - 376] > _BLANK
+                and not buffer[begin - 376 : begin - 364].strip(_TIME)
                 and (number := hash(path := parent + name[cut:] if parent else name)) not in directories
                 and number not in above
             ):
@@ -100,6 +107,11 @@ class UnpackCheck:
     def see(self, member: TarMember) -> None:
         """Take the next member."""
         name = member.name
+        if member.refused:
+            self._refuse_header(member, member.refused)
+        if member.flag in _ASIDE:
+            self._see_aside(member)
+            return
         if b".." in name and b".." in name.split(b"/"):
             self._refuse("dotdot-member", member, "contains '..'")
             return
@@ -107,12 +119,17 @@ class UnpackCheck:
             self._check_shared(member)
         path = control_path(name)
         owner = member.header[100:124]
-        if owner not in self._owners or not member.plain or member.header[136:147].strip(OCTAL_DIGITS):
+        if owner not in self._owners or not member.plain or not _is_time(member.header[136:148]):
             self._check_numbers(member, owner)
         if len(path) > _NAME_MAX and not self._fits(member, path):
             return
         self._find_parent(member, path)
         self._place(member, path)
+
+    def _see_aside(self, member: TarMember) -> None:
+        """Take a member that is not unpacked; of its header, tar parses what it parses of the others'."""
+        if member.flag == 0x56:
+            self._check_numbers(member, member.header[100:124])
 
     def _find_parent(self, member: TarMember, path: bytes) -> None:
         """Check the directory of a member, unless it was found to be one under the same spelling."""
@@ -212,12 +229,14 @@ class UnpackCheck:
         """Report owners and times that tar refuses; they are the same in nearly all headers of an archive."""
         header, records = member.header, member.records
         try:
-            parse_number(owner[:8], "mode")
-            for key, field in ((b"uid", owner[8:16]), (b"gid", owner[16:24])):
-                self._check_id(member, key, field)
-            parse_number(header[136:148].replace(b"-", b""), "mtime")
+            parse_number(owner[:8], "mode", _MODE_MIN, _MODE_MAX)
+            for key, field in (("uid", owner[8:16]), ("gid", owner[16:24])):
+                parse_number(field, key, 0, _ID_MAX)
+                if (text := records.get(key.encode())) is not None:
+                    parse_decimal(text, key, _ID_MAX)
+            parse_number(header[136:148], "mtime", _TIME_MIN, _TIME_MAX)
         except HeaderError as error:
-            self._refuse("bad-header", member, f"has a header that tar refuses: {error}", unpacked=False)
+            self._refuse_header(member, str(error))
             return
         self._check_records(member, records)
         if len(self._owners) < _OWNERS:
@@ -228,46 +247,37 @@ class UnpackCheck:
         self._shared = member.shared_records
         self._check_records(member, self._shared)
         for key in (b"uid", b"gid"):
-            if (text := self._shared.get(key)) is not None and not 0 <= _number(text) <= _ID_MAX:
+            if (text := self._shared.get(key)) is not None and not _is_decimal(text, _ID_MAX):
                 self._refuse_record(member, key, text, f"at most {_ID_MAX}")
 
     def _check_records(self, member: TarMember, records: Mapping[bytes, bytes]) -> None:
         """Report records that tar refuses."""
-        size = records.get(b"size")
-        if size is not None and not size.split(b"\0")[0].isdigit():
-            self._refuse_record(member, b"size", size, "digits")
+        for key in _NUMBERS.keys() & records.keys():
+            if not _is_decimal(records[key], _NUMBERS[key]):
+                self._refuse_record(member, key, records[key], "digits")
         for key in _TIMES:
             found = _SECONDS.match(records.get(key, b"0"))
             if not found or not _TIME_MIN <= int(found[1]) <= _TIME_MAX:
                 self._refuse_record(member, key, records[key], "seconds")
-        named = (b"path", b"linkpath") if member.type in _LINKS else (b"path",)
-        if any(records.get(key) == b"" for key in named):
-            self._refuse("bad-pax-record", member, "has an empty path in its PAX header", unpacked=False)
 
     def _refuse_record(self, member: TarMember, key: bytes, value: bytes, expected: str) -> None:
         text = f"has the PAX record {key.decode()}={value[:40]!r}, expected {expected}"
         self._refuse("bad-pax-record", member, text, unpacked=False)
 
-    def _check_id(self, member: TarMember, key: bytes, field: bytes) -> None:
-        text = member.records.get(key)
-        if text is None:
-            if not field.strip(b"\0") or field.strip(b" \0"):
-                value = parse_number(field, key.decode())
-            else:
-                raise HeaderError(f"{key.decode()} is blank")
-        else:
-            value = _number(text)
-        if not 0 <= value <= _ID_MAX:
-            raise HeaderError(f"{key.decode()} is {value}, at most {_ID_MAX} is possible")
+    def _refuse_header(self, member: TarMember, text: str) -> None:
+        self._refuse("bad-header", member, f"has a header that tar refuses: {text}", unpacked=False)
 
     def _check_device(self, member: TarMember) -> None:
-        try:
-            major, minor = (parse_number(member.header[start : start + 8]) for start in (329, 337))
-        except HeaderError as error:
-            text = f"has a device number that tar refuses: {error}"
-            self._refuse("bad-header", member, text, unpacked=False)
+        header = member.header
+        if not (is_ustar(header) or is_gnu(header)):
             return
-        if not (0 <= major <= _MAJOR_MAX and 0 <= minor <= _MINOR_MAX):
+        try:
+            major = parse_number(header[329:337], "devmajor", 0, _DEVICE_MAX)
+            minor = parse_number(header[337:345], "devminor", 0, _DEVICE_MAX)
+        except HeaderError as error:
+            self._refuse_header(member, str(error))
+            return
+        if major > _MAJOR_MAX or minor > _MINOR_MAX:
             self._refuse("bad-header", member, "is a device whose numbers no kernel takes")
 
     def _fits(self, member: TarMember, path: bytes) -> bool:
@@ -372,9 +382,18 @@ class UnpackCheck:
             self._refuse("dangling-hard-link", member, text)
 
 
-def _number(text: bytes) -> int:
-    """Return a decimal number, -1 for what is none."""
-    return int(text) if text.isdigit() and len(text) < 20 else -1
+def _is_time(field: bytes) -> bool:
+    """Tell whether a time is in the form that nearly every program gives it."""
+    return field[0] > _BLANK and not field.strip(_TIME)
+
+
+def _is_decimal(text: bytes, high: int) -> bool:
+    """Tell whether the value of a record is a number for tar."""
+    try:
+        parse_decimal(text, "", high)
+    except HeaderError:
+        return False
+    return True
 
 
 def _described(kind: EntryType) -> str:

@@ -41,8 +41,8 @@ from lxdimage.targets import Target
 
 __all__ = ["Pass"]
 
-# Global and volume headers: entries for Go, which go by their names; nothing to unpack.
-_UNREAL = frozenset(b"gV")
+# Global, volume and Solaris' extended headers: entries for Go, which go by their names; nothing to unpack.
+_UNREAL = frozenset(b"gVX")
 _LEAST_DIGITS = 12  # of an expected fingerprint: as many as the daemons show
 _PIPE = 1 << 16  # bytes that a decompressor writes although nobody reads them
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
@@ -175,9 +175,9 @@ class Pass:
         decided = not reader.strict
         if not decided:
             self._import(member, reader)
+        unpack.see(member)
         if member.flag in _UNREAL:
             return 0
-        unpack.see(member)
         if not member.name.startswith(ROOT_PREFIXES):
             self._control.see(member, decided=decided)
             self._keep(member)
