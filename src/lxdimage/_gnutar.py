@@ -75,6 +75,7 @@ def _base64(digits: bytes) -> int:
 
 _RECORD = re.compile(rb"[ \t]*0*([0-9]{1,19})[ \t]+([^=\0]*)=")
 _LAST = re.compile(rb"[ \t]*(?:\0|\Z)")
+_UNSIGNED = re.compile(rb"0*[0-9]{1,19}")
 _DECIMAL = re.compile(rb"(-?[0-9]{1,40})(?:\0|\Z)")
 
 
@@ -177,7 +178,7 @@ def parse_sparse_records(records: Iterable[tuple[bytes, bytes]]) -> SparseRecord
 
 def _listed(text: bytes, name: str, room: int) -> list[tuple[int, int]]:
     fields = parse_string(text).split(b",")
-    if not all(field.isdigit() and len(field) < 20 for field in fields) or len(fields) % 2:
+    if not all(map(_UNSIGNED.fullmatch, fields)) or len(fields) % 2:
         raise HeaderError(f"PAX record {name} is {text[:40]!r}, expected pairs of decimal numbers")
     if len(fields) > 2 * room:
         raise HeaderError(f"PAX record {name} holds {len(fields)} numbers, expected at most {room} pairs")

@@ -341,7 +341,7 @@ def dump_old_sparse(pairs: SparseMap) -> bytes:
     return blocks
 
 
-_DECIMAL = re.compile(rb"[+-]?[0-9]{1,19}")  # of no more digits than 64 bits can have
+_DECIMAL = re.compile(rb"[+-]?0*[0-9]{1,19}")  # of no more digits than 64 bits can have
 
 
 def parse_decimal(text: bytes) -> int:

@@ -7,6 +7,8 @@ takes what it can, and begins each stretch with a block of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from lxdimage import _gnutar, _tar
 from lxdimage._gnutar import SparseRecords
 from lxdimage._tar import BLOCK, HeaderError, SparseMap, is_gnu, is_ustar
@@ -85,13 +87,14 @@ class SparseReader(TarBlocks):
         text = records.get(_SPARSE + b"size") or records.get(_SPARSE + b"realsize")
         size = integer_record(_SPARSE + b"size", text) if text else member.size
         if in_data:
-            end = self._data_end - self._at
-            return _paired([_tar.parse_decimal(line) for line in self._lines(end)]), size
+            lines = self._lines(self._data_end - self._at, _tar.parse_decimal)
+            member.refused = member.refused or _refusal(lines)
+            return _paired(map(_tar.parse_decimal, lines)), size
         return _tar.parse_sparse_list(
             records.get(_SPARSE + b"map", b""), records.get(_SPARSE + b"numblocks", b"")
         ), size
 
-    def _lines(self, room: int) -> list[bytes]:
+    def _lines(self, room: int, parse: Callable[[bytes], int]) -> list[bytes]:
         """Read format 1.0: lines of text in front of the content, padded to whole blocks, at most *room* bytes."""
         text = bytearray()
         lines, wanted = 0, 1
@@ -103,7 +106,7 @@ class SparseReader(TarBlocks):
             text += block
             lines += block.count(b"\n")
             if wanted == 1 and lines:
-                count = _tar.parse_decimal(bytes(text[: text.index(b"\n")]))
+                count = parse(bytes(text[: text.index(b"\n")]))
                 if not 0 <= count <= self._limits.extension:
                     raise HeaderError(f"sparse map has {count} entries")
                 wanted = 1 + 2 * count
@@ -155,9 +158,21 @@ class SparseReader(TarBlocks):
 
     def _map_in_data(self) -> SparseMap:
         """Read format 1.0, and whatever has a greater number; tar does not mind where the content ends."""
-        return _paired([_gnutar.parse_sparse_line(line) for line in self._lines(_gnutar.SIZE_MAX)])
+        parse = _gnutar.parse_sparse_line
+        return _paired(map(parse, self._lines(_gnutar.SIZE_MAX, parse)))
 
 
-def _paired(numbers: list[int]) -> SparseMap:
+def _refusal(lines: list[bytes]) -> str:
+    """Return why GNU tar refuses the *lines* of a map; empty when it does not."""
+    try:
+        for line in lines:
+            _gnutar.parse_sparse_line(line)
+    except HeaderError as error:
+        return str(error)
+    return ""
+
+
+def _paired(found: Iterable[int]) -> SparseMap:
     """Return the pairs of offset and length behind the number of pairs."""
+    numbers = list(found)
     return tuple(zip(numbers[1::2], numbers[2::2], strict=True))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lxdimage._findings import Findings
-from lxdimage._gnutar import SIZE_MAX, parse_decimal, parse_number
+from lxdimage._gnutar import SIZE_MAX, parse_decimal, parse_number, parse_records
 from lxdimage._tar import OCTAL_DIGITS, HeaderError, is_gnu, is_ustar, parse_string
 from lxdimage.archive import Batch, EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
@@ -24,6 +24,7 @@ __all__ = ["UnpackCheck"]
 _REMEMBERED = 50_000
 _OWNERS = 10_000
 _PARENTS = 2_000
+_EXTENSION = 1 << 20  # bytes of an extended header that is looked at
 _DEEPEST = 256  # directories in one another; the links and files above deeper ones are not looked for
 _NAME_MAX = 255
 _PATH_MAX = 4095
@@ -127,9 +128,14 @@ class UnpackCheck:
         self._place(member, path)
 
     def _see_aside(self, member: TarMember) -> None:
-        """Take a member that is not unpacked; of its header, tar parses what it parses of the others'."""
+        """Take a member that is not unpacked, but that tar looks at: a volume's header, or Solaris' extended one."""
         if member.flag == 0x56:
             self._check_numbers(member, member.header[100:124])
+        elif member.flag == 0x58 and member.size <= _EXTENSION:
+            try:
+                parse_records(b"".join(member.chunks()))
+            except HeaderError as error:
+                self._refuse_header(member, str(error))
 
     def _find_parent(self, member: TarMember, path: bytes) -> None:
         """Check the directory of a member, unless it was found to be one under the same spelling."""
