@@ -63,6 +63,8 @@ GOOD = {
     "a file over a link that a directory was made through": [
         folder("rootfs/etc/"), link("rootfs/a", "etc"), folder("rootfs/a/l/"), member("rootfs/a")
     ],
+    "an unknown type with a slash behind its name": [member("rootfs/d/", b"content", type=b"A")],
+    "a directory as GNU dumps them": [member("rootfs/d", b"Nx\0\0", type=b"D"), member("rootfs/d/x")],
     "a hard link through a link": [
         folder("rootfs/etc/"), member("rootfs/etc/f"), link("rootfs/s", "etc"), hard("rootfs/h", "rootfs/s/f")
     ],
@@ -94,7 +96,9 @@ BAD = {
     "a file with a slash behind its name": ("directory-with-content", [member("rootfs/f/", b"content")]),
     "a member of several volumes": ("multi-volume-member", [member("rootfs/f", type=b"M")]),
     "a hard link with a slash behind its target": ("dangling-hard-link", [FILE, hard("rootfs/g", "rootfs/f/")]),
-    "an unknown type with a slash behind its name": ("directory-with-content", [member("rootfs/d/", type=b"A")]),
+    "a member below an unknown type with a slash behind its name": (
+        "member-inside-file", [member("rootfs/d/", type=b"A"), member("rootfs/d/x")]
+    ),
     "a file called like the directory itself": ("member-over-directory", [member("rootfs/d/.")]),
     "a directory within a file by its name": ("member-inside-file", [FILE, folder("rootfs/f/.")]),
     "an owner beyond 32 bits": ("bad-header", [member("rootfs/f", uid=1 << 33)]),

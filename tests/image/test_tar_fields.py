@@ -163,6 +163,9 @@ LATE: Mapping[str, tuple[bool, bytes]] = {
         True, sparse(b"1\0\n0\n512\n".ljust(512, b"\0") + DATA, major="1", minor="0", realsize="2048")
     ),
     "a real size of a file that is not sparse": (False, sparse(DATA, realsize="1024")),
+    "a global header behind an extended one": (
+        False, extended(record("atime", "x")) + extended(record("a", "b"), b"g") + block()
+    ),
     "a real size within the last block": (True, sparse(DATA, realsize="300")),
 }  # fmt: skip
 # Members in front of that moment, which Go reads, too: whether it takes them, and tar.
@@ -182,6 +185,15 @@ EARLY: Mapping[str, tuple[bool, bool, bytes]] = {
         True, False, sparse(DATA, name="q", size="2048", numblocks="+1", map="+512,+512")
     ),
     "Solaris' header without records": (True, False, extended(b"junk", b"X")),
+    "a path with a NUL behind which a global header comes": (
+        False, False, extended(record("path", "a\0b")) + extended(record("a", "b"), b"g")
+    ),
+    "an empty long name": (True, False, extended(b"\0", b"L") + block(name="q")),
+    "a long name behind a path": (True, True, extended(record("path", "a/b")) + extended(b"q/r\0", b"L") + block()),
+    "a member within a file by the name that tar gives it": (
+        True, False, block(name="q") + extended(record("path", "q/r")) + extended(b"n\0", b"L") + block()
+    ),
+    "a real size of a file that is not sparse": (True, False, sparse(DATA, name="q", realsize="1536")),
 }  # fmt: skip
 
 

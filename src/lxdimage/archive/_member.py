@@ -63,6 +63,7 @@ class TarMember:
         sparse: The stretches that hold data, or None when all does.
         apart: Whether each of them begins in a block of its own.
         refused: Why GNU tar refuses the header, where Go does not.
+        unpacked: What GNU tar calls it, None where that is the name.
     """
 
     lead: bytes = b""
@@ -71,6 +72,7 @@ class TarMember:
     sparse: SparseMap | None = None
     apart = False
     refused = ""
+    unpacked: bytes | None = None
 
     def __init__(
         self, name: bytes, flag: int, size: int, offset: int, header: bytes, reader: _Source

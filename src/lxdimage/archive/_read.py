@@ -254,7 +254,6 @@ class TarReader(SparseReader):
             payload = self._extension(size, offset)
             if header[156] == 0x67:
                 self._add_globals(payload[:size], offset)
-                before.clear()
                 if self.strict:
                     # Go hands it out as an entry of that name, and the daemons compare names alone.
                     name = self._globals.get(b"path") or name_in(header)
@@ -263,6 +262,8 @@ class TarReader(SparseReader):
                     member.refused = self._refused
                     return member
             else:
+                if self.strict and header[156] == 0x78:
+                    self._pax(payload[:size], offset)  # Go reads it whatever follows
                 before += header + payload
                 self._limit_extension(len(before), offset)
             header = self._next_block()
@@ -347,10 +348,8 @@ class TarReader(SparseReader):
                 found = self._sparse_records(payload, offset)
             elif flag == 0x4C:
                 long_name = parse_string(payload)
-        if self.strict:
-            name = long_name or records.get(b"path") or name_in(header)
-        else:
-            name = _effective_name(records, long_name, header)
+        for_tar = _effective_name(records, long_name, header)
+        name = long_name or records.get(b"path") or name_in(header) if self.strict else for_tar
         size = self._size(records, size, offset)
         flag = header[156]
         if flag in DATALESS or (flag == 0 and name.endswith(b"/")):
@@ -359,7 +358,7 @@ class TarReader(SparseReader):
             self.fail("bad-header", f"size of {shown(name)} is {size}", offset)
         member = TarMember(name, flag, size, offset + len(lead), header, self)
         member.extend(lead, records)
-        member.refused = self._refused
+        member.refused, member.unpacked = self._refused, None if for_tar == name else for_tar
         self._at = self._next
         self._set_end(self._next + size)
         try:

@@ -21,6 +21,7 @@ __all__ = ["SparseReader"]
 
 _SPARSE = b"GNU.sparse."
 _OLD = 0x53  # the type flag of the oldest format
+_DUMPED = 0x44  # that of GNU's directories with a list of what is in them
 
 
 class SparseReader(TarBlocks):
@@ -45,6 +46,7 @@ class SparseReader(TarBlocks):
         elif found := self._pax_sparse(member):
             pairs, size = found
         else:
+            member.refused = member.refused or _misread(member)
             return
         if member.flag in DATALESS:
             raise HeaderError("sparse map on a member without content")
@@ -132,7 +134,7 @@ class SparseReader(TarBlocks):
         elif found is not None and is_ustar(member.header) and (found.in_data or found.pairs):
             pairs = self._map_in_data() if found.in_data else found.pairs
         else:
-            if member.type is EntryType.FILE and size != member.size:
+            if size != member.size and _is_file(member):
                 member.size = member.stored = size
                 self._set_end(self._at + size)
             return
@@ -160,6 +162,21 @@ class SparseReader(TarBlocks):
         """Read format 1.0, and whatever has a greater number; tar does not mind where the content ends."""
         parse = _gnutar.parse_sparse_line
         return _paired(map(parse, self._lines(_gnutar.SIZE_MAX, parse)))
+
+
+def _is_file(member: TarMember) -> bool:
+    """Tell whether tar makes a file of a member: a directory, too, can have content to GNU."""
+    return member.type is EntryType.FILE and member.flag != _DUMPED
+
+
+def _misread(member: TarMember) -> str:
+    """Return why GNU tar, for which any file has the size of a sparse one, reads too much or too little of it."""
+    if not member.records or not _is_file(member):
+        return ""
+    size = _gnutar.parse_sparse_records(member.records.items()).size
+    if size is None or _tar.padded(size) == _tar.padded(member.stored):
+        return ""
+    return f"PAX records give it {size} bytes, and {member.stored} are stored"
 
 
 def _refusal(lines: list[bytes]) -> str:

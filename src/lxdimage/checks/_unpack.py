@@ -33,7 +33,7 @@ _ID_MAX = _DEVICE_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _FILE, _SYMLINK = b"02"
 _REGULAR = frozenset(b"\x0007")
-_KNOWN = frozenset(b"\x0001234567DMNSV")  # the types of GNU tar; it makes files of others
+_DUMPED = 0x44  # GNU's directories with a list of what is in them
 _LINKS = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 _TIMES = (b"atime", b"ctime", b"mtime")
 _SECONDS = re.compile(rb"(-?0*[0-9]{1,19})(?![0-9])")
@@ -156,12 +156,10 @@ class UnpackCheck:
         """Put a member into the tree; tar goes by the trailing slash where the type is a file."""
         kind = member.type
         name = member.name.lstrip(b"/")
-        if kind is EntryType.DIRECTORY or (member.flag in _REGULAR and name.endswith(b"/")):
+        if kind is EntryType.DIRECTORY or (
+            name.endswith(b"/") if member.flag in _REGULAR else member.flag == _DUMPED
+        ):
             self._see_directory(member, path)
-            return
-        if kind is EntryType.FILE and name.endswith(b"/") and member.flag not in _KNOWN:
-            text = f"ends in a slash, and tar makes a file of the unknown type {chr(member.flag)!r}"
-            self._refuse("directory-with-content", member, text)
             return
         if (name.rstrip(b"/") if kind in _LINKS else name).endswith(b"/."):
             self._refuse("member-over-directory", member, "is called like the directory itself")

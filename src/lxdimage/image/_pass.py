@@ -175,6 +175,8 @@ class Pass:
         decided = not reader.strict
         if not decided:
             self._import(member, reader)
+        if member.unpacked is not None:
+            member.name = member.unpacked  # from here on, what becomes of it counts
         unpack.see(member)
         if member.flag in _UNREAL:
             return 0
