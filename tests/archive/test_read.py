@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lxdimage import LimitExceededError, Limits, LXDImageError, TruncatedImageError
 from lxdimage._tar import sealed
-from lxdimage.archive import Batch, EntryType, TarMember, TarReader, read_archive
+from lxdimage.archive import Batch, EntryType, TarMember, TarReader, dump_member, read_archive
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 LONG = "d" * 90 + "/" + "n" * 95
@@ -316,3 +316,35 @@ def test_digits_that_are_not_octal_are_no_size(digits: bytes, flag: bytes, size:
         LXDImageError, match=f"size is .*{digits.decode()}.*, expected octal digits, at byte 512"
     ):
         list(read_archive(split(data, size)))
+
+
+def test_an_owner_that_only_tar_reads_is_the_owner() -> None:
+    odd = bytearray(member("odd")[0].tobuf())
+    odd[108:116] = b"17 x\0\0\0\0"
+    (found,) = read_archive(iter([sealed(bytes(odd)) + bytes(1024)]))
+    assert 0o17 == found.entry.uid
+
+
+@pytest.mark.parametrize("size", [1, 512, 1 << 20])
+def test_pieces_that_do_not_fill_blocks_lie_in_blocks_of_their_own(size: int) -> None:
+    """GNU tar unpacks the same content."""
+    records = {"GNU.sparse.numblocks": "2", "GNU.sparse.map": "3,2,10,3", "GNU.sparse.size": "20"}
+    content = b"ab".ljust(512, b"?") + b"cde"
+    data = pack([member("sparse", content, pax_headers=records), member("next")], tarfile.PAX_FORMAT)
+    sparse, following = ((found.name, b"".join(found.chunks())) for found in read_archive(split(data, size)))
+    assert (b"sparse", bytes(3) + b"ab" + bytes(5) + b"cde" + bytes(7)) == sparse
+    assert (b"next", b"") == following
+
+
+def test_members_that_only_tar_reads_are_copied() -> None:
+    lead = bytearray(member("x", b"6 a=b\n", type=tarfile.XHDTYPE)[0].tobuf())
+    lead[124:136] = b"6 x\0\0\0\0\0\0\0\0\0"
+    version = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "512"}
+    records = version | {"size": "1024\0x"}
+    content = b"1\n0\n512\n".ljust(512, b"\0") + b"x" * 512
+    sparse = pack([member("sparse", content, pax_headers=records)], tarfile.PAX_FORMAT)
+    data = sealed(bytes(lead)) + b"6 a=b\n".ljust(512, b"\0") + pack([member("plain")])[:512] + sparse
+    copies = [dump_member(found) + b"".join(found.stored_chunks()) for found in read_archive(iter([data]))]
+    assert data.startswith(copies[0])
+    (copy,) = read_archive(iter([copies[1] + bytes(1024)]))
+    assert b"x" * 512 == b"".join(copy.chunks())

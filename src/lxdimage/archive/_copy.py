@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lxdimage import _gnutar, _tar
-from lxdimage._tar import BLOCK, HeaderError, parse_number
-from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time
+from lxdimage._tar import BLOCK, HeaderError
+from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time, read_number
 
 __all__ = ["dump_member"]
 
@@ -100,7 +100,7 @@ def _extensions(lead: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield type flag, all blocks and payload of each extension member in *lead*."""
     at = 0
     while at < len(lead):
-        size = parse_number(lead[at + 124 : at + 136], "size")
+        size = read_number(lead[at + 124 : at + 136], "size", 0)
         end = at + BLOCK + _tar.padded(size)
         yield lead[at + 156], lead[at:end], lead[at + BLOCK : at + BLOCK + size]
         at = end
@@ -236,10 +236,19 @@ class _Head:
         if member.records.get(b"GNU.sparse.major", b"0") == b"0":
             return b""
         blocks = _tar.dump_sparse_text(member.sparse)
-        size = int(member.records.get(b"size") or parse_number(member.header[124:136], "size"))
-        if size != member.stored + len(blocks):
+        if self._claimed_size() != member.stored + len(blocks):
             self._number(b"size", member.stored + len(blocks), _MAX_SIZE)
         return blocks
+
+    def _claimed_size(self) -> int:
+        """Return the size that the member claims, -1 where it is written as hardly any program does."""
+        text = self._member.records.get(b"size")
+        try:
+            if text:
+                return _gnutar.parse_decimal(text, "size")
+            return read_number(self._member.header[124:136], "size", 0)
+        except HeaderError:
+            return -1
 
     # ---- the result ----------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ __all__ = [
     "extensions",
     "integer_record",
     "parse_time",
+    "read_number",
     "shown",
 ]
 
@@ -208,11 +209,21 @@ def extensions(lead: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _extension_size(field: bytes) -> int:
-    """Return the size of an extension member that was found good as Go reads it, or else as GNU tar does."""
+    """Return the size of an extension member that was found good."""
+    return read_number(field, "size", 0)
+
+
+def read_number(field: bytes, name: str, low: int = -_gnutar.SIZE_MAX) -> int:
+    """
+    Return the number in a header field as Go reads it, or else as GNU tar does.
+
+    Raises:
+        HeaderError: When it is none for either.
+    """
     try:
-        return parse_number(field, "size")
+        return parse_number(field, name)
     except HeaderError:
-        return _gnutar.parse_number(field, "size")
+        return _gnutar.parse_number(field, name, low)
 
 
 def _zeros(size: int) -> Chunks:
@@ -227,11 +238,11 @@ def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
     header, kind = member.header, member.type
     device = None
     if kind in {EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE}:
-        device = (parse_number(header[329:337], "devmajor"), parse_number(header[337:345], "devminor"))
+        device = (read_number(header[329:337], "devmajor"), read_number(header[337:345], "devminor"))
     return Entry(
         path=os.fsdecode(member.name),
         type=kind,
-        mode=parse_number(header[100:108], "mode") & 0o7777,
+        mode=read_number(header[100:108], "mode") & 0o7777,
         uid=_owner(records, b"uid", header[108:116]),
         gid=_owner(records, b"gid", header[116:124]),
         mtime_ns=_parse_time(records, header[136:148]),
@@ -254,7 +265,7 @@ _SECONDS = re.compile(rb"([+-]?0*[0-9]{1,19})(?:\.([0-9]*))?")
 
 def _owner(records: Mapping[bytes, bytes], key: bytes, field: bytes) -> int:
     text = records.get(key)
-    return integer_record(key, text) if text else parse_number(field, key.decode())
+    return integer_record(key, text) if text else read_number(field, key.decode())
 
 
 def integer_record(key: bytes, text: bytes) -> int:
@@ -279,7 +290,7 @@ def parse_time(key: bytes, text: bytes) -> int:
 
 def _parse_time(records: Mapping[bytes, bytes], field: bytes) -> int:
     text = records.get(b"mtime")
-    return parse_time(b"mtime", text) if text else parse_number(field, "mtime") * 1_000_000_000
+    return parse_time(b"mtime", text) if text else read_number(field, "mtime") * 1_000_000_000
 
 
 # What Go parses of a PAX header whether or not anybody asks; a bad one makes the header invalid.
