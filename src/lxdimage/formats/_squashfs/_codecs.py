@@ -63,10 +63,14 @@ def _gzip_decoder(_window: int) -> Decoder:
 
 def _lzma_decoder(container: int, window: int) -> Decoder:
     def decode(data: bytes, limit: int) -> bytes:
+        decompressor = lzma.LZMADecompressor(container, window)
         try:
-            return _bounded(lzma.LZMADecompressor(container, window), data, limit)
+            result = _bounded(decompressor, data, limit)
         except lzma.LZMAError as error:
             raise CodecError(str(error)) from None
+        if decompressor.unused_data and container == lzma.FORMAT_XZ:
+            raise CodecError("bytes follow the compressed data")
+        return result
 
     return decode
 
@@ -81,7 +85,7 @@ def _zstd_decoder(window: int) -> Decoder:
             claimed = zstandard.frame_content_size(data)
             if claimed > limit:  # decompress() would allocate whatever the frame claims
                 raise CodecError(f"the frame claims {claimed} bytes, more than {limit}")
-            return decompressor.decompress(data, max_output_size=limit)
+            return decompressor.decompress(data, max_output_size=limit, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise CodecError(str(error)) from None
 

@@ -18,6 +18,8 @@ def decode_lz4(data: bytes, limit: int) -> bytes:
     """
     Return the content of an LZ4 block, of at most *limit* bytes.
 
+    A match of no distance is one of zeros: liblz4, which the daemons' programs use, does not refuse it.
+
     A sequence is a token (length of the literals, length of the match), longer lengths in bytes of 255, the
     literals, the distance of the match in two bytes.  The last sequence ends with its literals.
     """
@@ -41,7 +43,12 @@ def decode_lz4(data: bytes, limit: int) -> bytes:
             length = token & 15
             if length == 15:
                 length, position = _lz4_length(data, position, length)
-            _copy(out, distance, length + 4, limit)
+            if not distance:
+                out += bytes(min(length + 4, limit + 1))
+            else:
+                _copy(out, distance, length + 4, limit)
+            if len(out) > limit:
+                raise CodecError(f"more than {limit} bytes come out")
     except IndexError:
         raise CodecError("the compressed data is incomplete") from None
     if len(out) > limit:
@@ -104,6 +111,8 @@ def decode_lzo(data: bytes, limit: int) -> bytes:
                 raise CodecError(f"more than {limit} bytes come out")
     except IndexError:
         raise CodecError("the compressed data is incomplete") from None
+    if position < len(data):
+        raise CodecError("bytes follow the compressed data")
     return bytes(out)
 
 
