@@ -19,12 +19,18 @@ import pytest
 
 from conformance.programs import absent, need, need_root
 from lxdimage.archive import Entry, EntryType
+from lxdimage.diagnostics import Stage
+from lxdimage.errors import LXDImageError
 from lxdimage.formats._squashfs import (
     Compressor,
     Order,
     SquashfsMember,
     check_squashfs,
+    members_at_creation,
+    members_at_import,
+    open_squashfs,
     read_squashfs,
+    refused_in_tar,
     write_squashfs,
 )
 
@@ -109,6 +115,63 @@ def test_unsquashfs_refuses_what_is_found_at_creation(path: Path, tmp_path: Path
     refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
     with path.open("rb") as file:
         assert any(found.stage for found in check_squashfs(file)) == refused
+
+
+# The fields of the superblock, as (offset, size), without the root: unsquashfs lists any inode as a directory.
+FIELDS = [
+    *((place, 4) for place in range(0, 20, 4)),
+    *((place, 2) for place in range(20, 32, 2)),
+    *((place, 8) for place in range(40, 96, 8)),
+]
+
+
+def _changed_superblocks(good: bytes) -> Iterator[bytes]:
+    """Yield an image with other values in each field of its superblock."""
+    for place, size in FIELDS:
+        value = int.from_bytes(good[place : place + size], "little")
+        most = (1 << 8 * size) - 1
+        others = {0, 1, 96, most, len(good), *(value + by for by in (-8, -1, 1, 8))}
+        bits = {value ^ 1 << bit for bit in range(16)} if place == 24 else set()
+        for other in sorted((others | bits) - {value}):
+            if 0 <= other <= most:
+                yield good[:place] + other.to_bytes(size, "little") + good[place + size :]
+
+
+def _imports(image: bytes) -> bool:
+    """Tell whether a tar comes out of *image*, as this library foretells it."""
+    try:
+        with open_squashfs(io.BytesIO(image), threads=1) as squashfs:
+            _, first = itertools.islice(members_at_import(squashfs), 2)
+            return refused_in_tar(first, "") is None
+    except LXDImageError:
+        return False
+
+
+def _creates(image: bytes) -> bool:
+    """Tell whether *image* is unpacked without an error, as this library foretells it."""
+    try:
+        with open_squashfs(io.BytesIO(image), threads=1) as squashfs:
+            for _ in members_at_creation(squashfs):
+                pass
+            return not any(found.stage for found in squashfs.refusals(Stage.CREATE))
+    except LXDImageError:
+        return False
+
+
+@pytest.mark.parametrize("name", ["mksquashfs-plain", "mksquashfs-lz4", "tar2sqfs-xz"])
+def test_every_value_of_the_superblock_is_judged_as_the_programs_judge_it(name: str, tmp_path: Path) -> None:
+    need("sqfs2tar", "unsquashfs", "rm")
+    need_root()
+    path, root, wrong = tmp_path / "image", tmp_path / "root", []
+    for image in _changed_superblocks((CORPUS / f"{name}.squashfs").read_bytes()):
+        path.write_bytes(image)
+        told = subprocess.run(["sqfs2tar", str(path)], capture_output=True, check=False, timeout=60).stdout
+        command = ["unsquashfs", "-f", "-n", "-d", str(root), str(path)]
+        code = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+        _run("rm", "-rf", root)
+        if (_imports(image), _creates(image)) != (bool(told), code == 0):
+            wrong.append((image[:96], bool(told), code))
+    assert wrong == []
 
 
 @pytest.fixture(scope="module")

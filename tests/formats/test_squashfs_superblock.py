@@ -64,10 +64,8 @@ def test_a_cut_superblock_is_truncated(size: int) -> None:
         (32, (600 << 16).to_bytes(8, "little"), 32),  # root behind the inodes
         (40, bytes(8), 40),  # no bytes used
         (48, (5000).to_bytes(8, "little"), 48),  # ids behind the end
-        (56, (100).to_bytes(8, "little"), 56),  # attributes before the tables
         (64, (95).to_bytes(8, "little"), 40),  # inodes in the superblock
         (72, (4000).to_bytes(8, "little"), 40),  # directories before inodes
-        (80, b"\xff" * 8, 16),  # a fragment without a table
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_place(offset: int, value: bytes, place: int) -> None:

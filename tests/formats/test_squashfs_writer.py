@@ -91,7 +91,7 @@ MEMBERS = [
     file("empty"),
     file("exact", b"a" * 4096),
     file("tail", b"b" * 4097),
-    other("dev/console", EntryType.CHARACTER_DEVICE, device=(4095, 1048575), xattrs={"user.note": b"x"}),
+    other("dev/console", EntryType.CHARACTER_DEVICE, device=(4095, 1048575), xattrs={"trusted.t": b"x"}),
     other("dev/sda", EntryType.BLOCK_DEVICE, device=(8, 0)),
     other("dev/pipe", EntryType.FIFO),
     other("dev/socket", EntryType.SOCKET, mtime_ns=4_294_967_295 * 10**9),

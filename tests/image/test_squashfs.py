@@ -87,3 +87,39 @@ def test_a_directory_that_is_damaged_anywhere_ends_the_import(unified: bool) -> 
     image = squashfs(UNIFIED if unified else ROOT).replace(b"init", b"in/t")
     found = judged(image)[1] if unified else judged(PART, image)[1]
     assert found == [("squashfs-name", Stage.IMPORT if unified else Stage.CREATE)]
+
+
+def packed(*members: tuple[Entry, bytes]) -> bytes:
+    """Return a SquashFS with *members*."""
+    output = io.BytesIO()
+    write_squashfs(((entry, iter([data])) for entry, data in members), output, level=1, threads=1)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(("path", "accepted"), [("a", False), ("rootfs/z", True)])
+def test_a_socket_ends_what_is_seen_at_import(path: str, accepted: bool) -> None:
+    """There is none in a tar, and the daemons tell ``sqfs2tar`` to skip nothing."""
+    files = [("metadata.yaml", METADATA), ("rootfs/name", b"small")]
+    members = [(Entry(path=name, type=EntryType.FILE, size=len(data)), data) for name, data in files]
+    scan, found = judged(packed(*members, (Entry(path=path, type=EntryType.SOCKET), b"")))
+    assert (scan.accepted, scan.creates) == (accepted, accepted)
+    assert found == ([] if accepted else [("squashfs-refused-import", Stage.IMPORT)])
+
+
+def flagged(image: bytes, flag: int) -> bytes:
+    """Return *image* with a flag set in its superblock."""
+    return image[:24] + bytes([image[24] | flag & 0xFF, image[25] | flag >> 8]) + image[26:]
+
+
+def test_the_flag_of_no_fragments_hides_the_ends_of_files_from_the_import_only() -> None:
+    assert judged(flagged(squashfs(UNIFIED), 0x10))[1] == [("squashfs-refused-import", Stage.IMPORT)]
+    assert judged(PART, flagged(squashfs(ROOT), 0x10))[1] == []
+
+
+def test_attributes_that_no_kernel_takes_fail_the_creation() -> None:
+    """``unsquashfs`` fails where tar warns; what is written here has none."""
+    pipe = Entry(path="pipe", type=EntryType.FIFO, xattrs={"user.note": b"x", "trusted.note": b"y"})
+    output = io.BytesIO()
+    written = write_squashfs([(pipe, iter(()))], output, threads=1)
+    assert [found.code for found in written.diagnostics] == ["squashfs-lost-xattr"]
+    assert judged(PART, output.getvalue())[1] == []

@@ -13,7 +13,7 @@ from lxdimage._chunks import Chunks, drain, peek, read_ahead
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import Member, TarReader
 from lxdimage.compression import Compression, decode_named
-from lxdimage.diagnostics import Diagnostic
+from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, identify
 from lxdimage.image._disks import header_facts
@@ -91,7 +91,7 @@ class ContentReader:
             open_squashfs(stream, limits=self._limits, source=source.name) as squashfs,
         ):
             yield from squashfs.members(Order.DATA)
-            self.findings.extend(squashfs.findings)
+            self.findings.extend(squashfs.refusals(Stage.CREATE))
 
     def _tar(self, source: Source, chunks: Chunks, compression: Compression) -> Iterator[Member]:
         decoded = decode_named(compression, chunks, source.name, self._limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import attrs
 
@@ -38,6 +38,10 @@ from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
+
+if TYPE_CHECKING:
+    from lxdimage.checks import ImportCheck
+    from lxdimage.formats._squashfs import SquashfsMember
 
 __all__ = ["Pass"]
 
@@ -229,26 +233,38 @@ class Pass:
             try:
                 with open_squashfs(file, limits=self._limits, source=stream.name) as squashfs:
                     for member in members_at_import(squashfs):
+                        if all(judge.importing.done for judge in self._judges):
+                            squashfs.tolerate()
                         self._squashfs_member(member)
                     for _ in members_at_creation(squashfs) if self._complete else ():
                         pass
-                    self._report(squashfs.findings)
+                    self._report(squashfs.refusals(Stage.CREATE))
             except InvalidImageError as error:
                 self._damaged(error)
             self._report(check_superblock(stream.head, size, stream.name))
         return facts
 
-    def _squashfs_member(self, member: Member) -> None:
+    def _import_from_tar(self, member: SquashfsMember, waiting: Sequence[ImportCheck]) -> None:
+        """Show what ``sqfs2tar`` writes of a member to the daemons that have not decided yet."""
+        from lxdimage.formats._squashfs import refused_in_tar
+
+        if ended := refused_in_tar(member, self._sources[0].name):
+            for importing in waiting:  # what comes behind is never seen
+                importing.refuse(ended)
+            return
+        text = read_head(member.chunks(), METADATA_SIZE + 1) if member.name in METADATA_NAMES else None
+        for importing in waiting:
+            importing.see(member, member.name, text)
+        if text is not None:
+            self._expect(text)
+        drain(member.chunks())  # what cannot be read ends the tar as well
+
+    def _squashfs_member(self, member: SquashfsMember) -> None:
         self._members += 1
         name = member.name
         waiting = [judge.importing for judge in self._judges if not judge.importing.done]
         if waiting:
-            text = read_head(member.chunks(), METADATA_SIZE + 1) if name in METADATA_NAMES else None
-            for importing in waiting:
-                importing.see(member, name, text)
-            if text is not None:
-                self._expect(text)
-            drain(member.chunks())  # what cannot be read ends the tar, and what comes behind it is never seen
+            self._import_from_tar(member, waiting)
         if name.startswith(ROOT_PREFIXES):
             self._control.has_root = True
             self._control.root_count = (self._control.root_count or 0) + (name not in ROOT_PREFIXES)
@@ -259,9 +275,9 @@ class Pass:
             self._control.see(member, decided=not waiting)
             self._keep(member)
 
-    def _fidelity(self, member: Member) -> None:
+    def _fidelity(self, member: SquashfsMember) -> None:
         """Report what Incus loses when it unpacks a SquashFS."""
-        if "security.capability" in member.entry.xattrs:
+        if "security.capability" in member.xattrs:
             path = os.fsdecode(member.name)
             finding = diagnose(
                 "capability-lost", f"{path!r} has file capabilities", source=self._sources[-1].name
@@ -458,7 +474,7 @@ class Pass:
                     if member.name in self._templates.wanted:
                         self._templates.see_target(member.name, member.entry)
                     self._fidelity(member)
-                self._report(squashfs.findings)
+                self._report(squashfs.refusals(Stage.CREATE))
             self._control.root_count = count
         except InvalidImageError as error:
             self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in error.diagnostics)

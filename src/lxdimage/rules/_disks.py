@@ -55,17 +55,17 @@ Make the image again, or fetch it again.""",
         severity=Severity.ERROR,
         explanation="""\
 The content of files is stored in compressed blocks, and the last parts of small files share fragment blocks.
-One of them does not decompress to the size that it must have, or lies outside of the file.
+One of them does not decompress, or lies outside of the file.
 Names, owners and modes are still readable; the content of the files in that block is lost.
 Unpacking such an image fails when an instance is created.""",
     ),
     Rule(
         code="squashfs-loop",
-        title="A directory of a SquashFS is reached twice",
+        title="A directory of a SquashFS is in itself",
         severity=Severity.ERROR,
         explanation="""\
 Every directory has exactly one parent.
-Here one is its own ancestor or has two names, which no program writes and no kernel mounts.
+Here one is its own ancestor, which no program writes and no kernel mounts.
 Following it could never end, so reading stops.""",
     ),
     Rule(
@@ -73,7 +73,7 @@ Following it could never end, so reading stops.""",
         title="A directory of a SquashFS holds a name that no file may have",
         severity=Severity.ERROR,
         explanation="""\
-A name is empty, is `.` or `..`, or holds a slash or a NUL.
+A name is empty, is `.` or `..`, or holds a slash.
 No program writes such names; they are made to escape from the directory that an archive is unpacked to.
 Do not use the image.""",
     ),
@@ -92,12 +92,38 @@ The superblock names another one, so no table and no file can be read.""",
         explanation="""\
 The daemons read metadata from a SquashFS with `sqfs2tar` and unpack it with `unsquashfs`, which is stricter.
 It wants the index of every table to end exactly where the next table begins, no compressed block of a table that is
-larger than what it holds, inode numbers from 1 to the superblock's count, and names in ascending order, each once.
-Names longer than 255 bytes and symbolic links longer than 4095 cannot be made by anything that unpacks.
+larger than what it holds, the options that the superblock announces (LZ4 cannot do without), all extended attributes
+in order, inode numbers from 1 to the superblock's count, directories listed as such, and names in ascending order,
+each once.
+Names longer than 255 bytes, and symbolic links that are empty or longer than 4095, cannot be made by anything that
+unpacks.
 `tar2sqfs` with LZ4 writes blocks that are too large: short tables become longer when they are compressed.
 Such an image is imported, but no instance can be created from it.
 Write it with another compressor or with `lxdimage convert`.""",
         hint="write the SquashFS again with zstd, xz or gzip",
+    ),
+    Rule(
+        code="squashfs-refused-import",
+        title="sqfs2tar refuses a SquashFS that unsquashfs takes",
+        severity=Severity.WARNING,
+        explanation="""\
+The daemons read metadata from a SquashFS with `sqfs2tar`, which looks for every block inside of the table that it
+belongs to, and believes the flag of the superblock that there are no fragments.
+It ends at the first member that it cannot write: a socket is one of them.
+What comes behind is not seen at import.
+The root of a split image is not read by it.""",
+        hint="write the SquashFS again with `lxdimage convert`",
+    ),
+    Rule(
+        code="squashfs-content",
+        title="A block of a SquashFS has another size than its file needs",
+        severity=Severity.ERROR,
+        explanation="""\
+A block decompresses, but to more or fewer bytes than the file that it belongs to has there.
+`unsquashfs` does not notice and writes too much, or what was in its memory before: an instance is created, with a file
+whose content nobody knows.
+`sqfs2tar` ends where it meets such a file.
+Make the image again, or fetch it again.""",
     ),
     Rule(
         code="squashfs-limit",

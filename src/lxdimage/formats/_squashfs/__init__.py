@@ -6,6 +6,7 @@ from lxdimage.formats._squashfs._check import (
     check_squashfs,
     members_at_creation,
     members_at_import,
+    refused_in_tar,
 )
 from lxdimage.formats._squashfs._members import SquashfsMember
 from lxdimage.formats._squashfs._reader import Order, Squashfs, open_squashfs, read_squashfs
@@ -33,5 +34,6 @@ __all__ = [
     "open_squashfs",
     "read_squashfs",
     "read_superblock",
+    "refused_in_tar",
     "write_squashfs",
 ]

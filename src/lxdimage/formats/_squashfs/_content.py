@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from lxdimage._chunks import Cursor
@@ -19,7 +19,7 @@ from lxdimage.formats._squashfs._codecs import CodecError, Decoder, make_decoder
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._inodes import NOTHING, File, Inode
 from lxdimage.formats._squashfs._metadata import Metadata
-from lxdimage.formats._squashfs._superblock import Superblock
+from lxdimage.formats._squashfs._superblock import BLOCK_SIZES, Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 from lxdimage.limits import Limits
 
@@ -28,6 +28,7 @@ __all__ = ["Block", "Content"]
 _UNCOMPRESSED = 1 << 24
 _LIST_PIECE = 8192
 _MOST_STRETCHES = 1 << 20
+_FARTHEST = max(BLOCK_SIZES)
 _RATIO_FLOOR = 256 << 20
 """How much may come out before the ratio of `Limits` counts, as it says."""
 
@@ -58,6 +59,10 @@ class Content:
     Where the content of files is, and what comes out of its blocks.
 
     `blocks` and `stretches` are for one thread; `decode` is for any number of them.
+
+    Attributes:
+        tolerant: Takes what is wrong with the size of blocks, which are then filled with zeros; it is raised unless
+            there is one.
     """
 
     def __init__(
@@ -76,6 +81,8 @@ class Content:
         self._local = threading.local()
         self._decoded = 0
         self._total = 0
+        self._listed = 0
+        self.tolerant: Callable[[InvalidImageError], None] | None = None
         self.block_size = superblock.block_size
 
     def blocks(self, inode: Inode, body: File) -> Iterator[Block]:
@@ -99,11 +106,33 @@ class Content:
         if left:
             yield self._fragment(body, left)
 
+    def in_fragment(self, body: File) -> bool:
+        """Tell whether the end of a file lies in a fragment."""
+        return body.fragment != NOTHING and body.size % self.block_size > 0
+
+    def _count_blocks(self, body: File) -> int:
+        whole, rest = divmod(body.size, self.block_size)
+        return whole + (rest > 0 and body.fragment == NOTHING)
+
+    def check_list(self, inode: Inode, body: File) -> None:
+        """
+        Read the list of a file's blocks.
+
+        Raises:
+            InvalidImageError: The list is not there.
+            LimitExceededError: The files are larger than what may come out.
+        """
+        count = self._count_blocks(body)
+        self._listed += body.size
+        if self._listed > self._limits.size:
+            raise self._file.exceeded(f"files of more than {self._limits.size} bytes", None)
+        if count:
+            for _ in self._inodes.chunks(inode.place, inode.offset, count * 4):
+                pass
+
     def _stored_sizes(self, inode: Inode, body: File) -> Iterator[array[int]]:
         """Yield the stored sizes of all blocks of a file, some thousand at a time."""
-        count = body.size // self.block_size
-        if body.fragment == NOTHING and body.size % self.block_size:
-            count += 1
+        count = self._count_blocks(body)
         cursor = Cursor(self._inodes.chunks(inode.place, inode.offset, count * 4))
         while cursor.offset < count * 4:
             sizes = array("I", cursor.take(min(_LIST_PIECE, count * 4 - cursor.offset)))
@@ -112,10 +141,10 @@ class Content:
             yield sizes
 
     def _fragment(self, body: File, length: int) -> Block:
-        if body.fragment == NOTHING or body.offset + length > self.block_size:
+        place, stored, _ = self._fragments.row(body.fragment)
+        if body.offset > _FARTHEST:
             message = f"expected the last {length} bytes of a file in a fragment, found them at {body.offset}"
             raise self._fragments.damaged(message)
-        place, stored, _ = self._fragments.row(body.fragment)
         return Block(place, stored, self.block_size, body.fragment, body.offset, length)
 
     def fragment_place(self, body: File) -> int:
@@ -148,18 +177,27 @@ class Content:
             InvalidImageError: The block is not in the file or does not decompress to its size.
         """
         stored = block.stored & ~_UNCOMPRESSED
-        if not 0 < stored <= self.block_size:
+        if stored > self.block_size:
             raise self._damaged(f"expected a block of at most {self.block_size} bytes, found {stored}", block)
         data = self._file.read(block.place, stored)
         if not block.stored & _UNCOMPRESSED:
             try:
-                data = self._decoder(data, block.size)
+                data = self._decoder(data, self.block_size)
             except CodecError as error:
                 raise self._damaged(f"a block does not decompress: {error}", block) from None
-        least = block.size if block.fragment == NOTHING else 1
-        if not least <= len(data) <= block.size:
-            raise self._damaged(f"expected a block of {block.size} bytes, found {len(data)}", block)
+        if block.fragment == NOTHING and len(data) != block.size:
+            return self._other_size(block, data, block.size)
         return data
+
+    def _other_size(self, block: Block, data: bytes, size: int) -> bytes:
+        """Return *size* bytes for what is another size, where that is tolerated."""
+        error = self._damaged(
+            f"expected {size} bytes at {block.start}, found {len(data)}", block, "squashfs-content"
+        )
+        if self.tolerant is None:
+            raise error
+        self.tolerant(error)
+        return data[:size].ljust(size, b"\0")
 
     @property
     def _decoder(self) -> Decoder:
@@ -174,9 +212,7 @@ class Content:
         if block.length != len(data):
             data = data[block.start : block.start + block.length]
             if len(data) != block.length:
-                raise self._damaged(
-                    f"expected {block.length} bytes at {block.start}, found {len(data)}", block
-                )
+                data = self._other_size(block, data, block.length)
         self._decoded += block.length
         self._count(block)
         return data
@@ -194,6 +230,6 @@ class Content:
         if self._decoded > _RATIO_FLOOR and self._decoded > limits.ratio * self._superblock.used_bytes:
             raise self._file.exceeded(f"more than {limits.ratio} bytes come out of each", block.place)
 
-    def _damaged(self, message: str, block: Block) -> InvalidImageError:
+    def _damaged(self, message: str, block: Block, code: str = "squashfs-block") -> InvalidImageError:
         name = "a file" if block.fragment == NOTHING else f"fragment {block.fragment}"
-        return self._file.damaged(f"{name}: {message}", block.place, "squashfs-block")
+        return self._file.damaged(f"{name}: {message}", block.place, code)

@@ -11,11 +11,12 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from lxdimage._chunks import Cursor
 from lxdimage.archive import EntryType
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._metadata import Metadata
 
-__all__ = ["Body", "Device", "Directory", "File", "Inode", "InodeTable", "Special", "Symlink"]
+__all__ = ["LONG_SYMLINK", "Body", "Device", "Directory", "File", "Inode", "InodeTable", "Special", "Symlink"]
 
 NOTHING = 0xFFFFFFFF
 """The number of a fragment or of extended attributes when there are none."""
@@ -48,11 +49,13 @@ class Directory(NamedTuple):
         size: Bytes of its listing, and three.
         start: Place of the listing's first block in the directory table.
         offset: Where the listing begins in that block.
+        indexes: Entries of the index behind the inode.
     """
 
     size: int
     start: int
     offset: int
+    indexes: int = 0
 
 
 class Symlink(NamedTuple):
@@ -140,10 +143,10 @@ def _directory(start: int, links: int, size: int, offset: int, _parent: int) -> 
 
 
 def _long_directory(
-    links: int, size: int, start: int, _parent: int, _indexes: int, offset: int, xattrs: int
+    links: int, size: int, start: int, _parent: int, indexes: int, offset: int, xattrs: int
 ) -> _Tail:
-    # The index that follows is not read: it only repeats places in the listing, and one that lies would hide names.
-    return Directory(size, start, offset), links, xattrs
+    # The index that follows only repeats places in the listing, and one that lies would hide names.
+    return Directory(size, start, offset, indexes), links, xattrs
 
 
 def _symlink(links: int, size: int) -> _Tail:
@@ -176,18 +179,27 @@ _LAYOUTS: Mapping[int, _Layout] = {
     13: (EntryType.FIFO, struct.Struct("<II"), _special),
     14: (EntryType.SOCKET, struct.Struct("<II"), _special),
 }
-_FILE, _LONG_SYMLINK = 2, 10
+_FILE, LONG_SYMLINK = 2, 10
 _HEADER = struct.Struct("<HHHHII")
 _BASIC_FILE = struct.Struct("<HHHHIIIIII")
 _LARGEST = _HEADER.size + max(layout.size for _, layout, _ in _LAYOUTS.values())
 _LONGEST_TARGET = 65535
 _NUMBER = struct.Struct("<I")
+_INDEX = struct.Struct("<III")
+_LONGEST_NAME = 1 << 16
+_LARGEST_INDEX = _INDEX.size + _LONGEST_NAME
 
 
 class InodeTable:
-    """The inodes of a file, found by reference."""
+    """
+    The inodes of a file, found by reference.
+
+    Attributes:
+        start: Where their blocks begin.
+    """
 
     def __init__(self, metadata: Metadata) -> None:
+        self.start = metadata.start
         self._metadata = metadata
 
     def read(self, reference: int) -> Inode:
@@ -262,11 +274,19 @@ class InodeTable:
         """Return the error of something wrong in *inode*."""
         return self._metadata.damaged(f"{message}, in inode {inode.number}", inode.place)
 
+    def check_index(self, inode: Inode, body: Directory) -> None:
+        """Read the index of a directory, of which only ``sqfs2tar`` wants that it is there."""
+        cursor = Cursor(self._metadata.chunks(inode.place, inode.offset, body.indexes * _LARGEST_INDEX))
+        for _ in range(body.indexes):
+            *_, length = _INDEX.unpack(cursor.take(_INDEX.size))
+            cursor.take(min(length + 1, _LONGEST_NAME))
+
     def target(self, inode: Inode, body: Symlink) -> tuple[bytes, int]:
-        """Return the target of a symbolic link, and the number of its extended attributes."""
-        if not 0 < body.size <= _LONGEST_TARGET:
-            message = f"expected a symbolic link of 1 to {_LONGEST_TARGET} bytes, found {body.size}"
+        """Return the target of a symbolic link up to the first NUL, and the number of its extended attributes."""
+        if body.size > _LONGEST_TARGET:
+            message = f"expected a symbolic link of at most {_LONGEST_TARGET} bytes, found {body.size}"
             raise self.damaged(inode, message)
-        more = _NUMBER.size if inode.code == _LONG_SYMLINK else 0
+        more = _NUMBER.size if inode.code == LONG_SYMLINK else 0
         data = self._metadata.read(inode.place, inode.offset, body.size + more)
-        return data[: body.size], _NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs
+        target = data[: body.size].split(b"\0", 1)[0]
+        return target, _NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs

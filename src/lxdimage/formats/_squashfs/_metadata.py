@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._codecs import CodecError, Decoder
 from lxdimage.formats._squashfs._file import BlockFile
+from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 from lxdimage.formats._squashfs._superblock import METADATA_SIZE
 
 __all__ = ["Metadata", "read_block"]
@@ -22,7 +23,7 @@ _HEADER = struct.Struct("<H")
 _CACHED_BLOCKS = 512
 
 
-def read_block(file: BlockFile, decode: Decoder, place: int, end: int, name: str) -> tuple[bytes, int]:
+def read_block(file: BlockFile, decode: Decoder, place: int, name: str) -> tuple[bytes, int]:
     """
     Return the content of the metadata block at *place*, and the place behind it.
 
@@ -30,15 +31,15 @@ def read_block(file: BlockFile, decode: Decoder, place: int, end: int, name: str
         file: The SquashFS.
         decode: Its decoder.
         place: Where the block begins.
-        end: Where its region ends.
         name: What the region holds, for findings.
 
     Returns:
         At most 8192 bytes, and the place of the next block.
 
     Raises:
-        InvalidImageError: The block leaves the region or does not decompress.
+        InvalidImageError: The block leaves the file or does not decompress.
     """
+    end = file.size
     if not 0 <= place <= end - _HEADER.size:
         raise file.damaged(f"{name}: expected a block before byte {end}, found one at byte {place}", place)
     (header,) = _HEADER.unpack(file.read(place, _HEADER.size))
@@ -60,7 +61,8 @@ class Metadata:
     """
     One region of metadata blocks, the last used ones kept.
 
-    Places are relative to the start of the region, as references state them.  For one thread.
+    Places are relative to the start of the region, as references state them.  For one thread.  ``unsquashfs`` reads
+    blocks behind the region as well; ``sqfs2tar`` does not.
 
     Attributes:
         file: The SquashFS.
@@ -68,12 +70,15 @@ class Metadata:
         name: What it holds, for findings.
     """
 
-    def __init__(self, file: BlockFile, decode: Decoder, start: int, end: int, name: str) -> None:
+    def __init__(
+        self, file: BlockFile, decode: Decoder, start: int, end: int, name: str, refusals: Refusals
+    ) -> None:
         self.file = file
         self.start = start
         self.name = name
         self._decode = decode
         self._end = end
+        self._refusals = refusals
         self._cache: dict[int, tuple[bytes, int]] = {}
         self._last_place = -1
         self._last = b"", 0
@@ -84,7 +89,10 @@ class Metadata:
             return self._last
         block = self._cache.pop(place, None)
         if block is None:
-            data, after = read_block(self.file, self._decode, self.start + place, self._end, self.name)
+            data, after = read_block(self.file, self._decode, self.start + place, self.name)
+            if after > self._end:
+                message = f"{self.name}, which ends at byte {self._end}"
+                self._refusals.add(Refusal.REGION, message, self.start + place)
             block = data, after - self.start
             if len(self._cache) >= _CACHED_BLOCKS:
                 del self._cache[next(iter(self._cache))]
@@ -97,7 +105,7 @@ class Metadata:
         Yield *size* bytes from *offset* in the block at *place*, over as many blocks as that takes.
 
         Raises:
-            InvalidImageError: The region ends before.
+            InvalidImageError: The file ends before.
         """
         while size:
             data, place = self.block(place)

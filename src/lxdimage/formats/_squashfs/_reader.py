@@ -10,20 +10,20 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from lxdimage._chunks import Chunks
-from lxdimage.diagnostics import Diagnostic
+from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._inodes import NOTHING, Directory, File, InodeTable
-from lxdimage.formats._squashfs._members import EntryReader, SquashfsMember
+from lxdimage.formats._squashfs._layout import check_for_sqfs2tar, check_for_unsquashfs
+from lxdimage.formats._squashfs._members import ROOT, EntryReader, SquashfsMember
 from lxdimage.formats._squashfs._open import Tables, open_tables
 from lxdimage.formats._squashfs._pipeline import FragmentCache, Pipeline
+from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.formats._squashfs._walk import Found, Tree, split_path
 from lxdimage.formats._squashfs._workers import Workers
 from lxdimage.limits import Limits
 
 __all__ = ["Order", "Squashfs", "open_squashfs", "read_squashfs"]
-
-_ROOT = b"./"
 
 
 class Order(Enum):
@@ -53,15 +53,31 @@ class Squashfs:
         self._tables = tables
         inodes = InodeTable(tables.inodes)
         self._content = Content(tables.file, tables.superblock, tables.inodes, tables.fragments, limits)
-        self._entries = EntryReader(inodes, tables.owners, tables.xattrs, self._content)
+        self._entries = EntryReader(tables, inodes, self._content)
         self._tree = Tree(tables, inodes, limits)
         self._workers = Workers(threads)
         self._fragments = FragmentCache(self._content, self._workers)
 
-    @property
-    def findings(self) -> tuple[Diagnostic, ...]:
-        """What ``unsquashfs`` refuses although it can be read; complete once all members were listed."""
-        return self._tree.refusals.findings
+    def refusals(self, stage: Stage) -> tuple[Diagnostic, ...]:
+        """
+        Return what the program of *stage* refuses although it can be read.
+
+        It is complete once the entries of all members were read.
+
+        Raises:
+            InvalidImageError: ``sqfs2tar`` cannot find the tables, for the stage of import.
+        """
+        check = check_for_sqfs2tar if stage is Stage.IMPORT else check_for_unsquashfs
+        check(self._tables, self._tables.refusals)
+        return self._tables.refusals.at(stage)
+
+    def refuses(self, kind: Refusal) -> bool:
+        """Tell whether something of *kind* was met."""
+        return kind in self._tables.refusals
+
+    def tolerate(self) -> None:
+        """Read on as ``unsquashfs`` does where a block has another size than its file needs, and note it."""
+        self._content.tolerant = partial(self._tables.refusals.take, Refusal.CONTENT)
 
     def members(self, order: Order = Order.TREE) -> Iterator[SquashfsMember]:
         """
@@ -94,7 +110,7 @@ class Squashfs:
         return self._member(Found(clean + slash, inode, None))
 
     def _walk(self) -> Iterator[Found]:
-        return chain((Found(_ROOT, self._tree.root, None),), self._tree.walk())
+        return chain((Found(ROOT, self._tree.root, None),), self._tree.walk())
 
     def _member(self, found: Found) -> SquashfsMember:
         return SquashfsMember(found, self._entries, self._tables.inodes.start, self._chunks)

@@ -78,7 +78,7 @@ class Compressor(Enum):
 
 
 class Flags(Flag):
-    """What a superblock says about the file; readers need only `COMPRESSOR_OPTIONS`."""
+    """What a superblock says about the file; the kernel needs only `COMPRESSOR_OPTIONS`."""
 
     UNCOMPRESSED_INODES = 0x001
     UNCOMPRESSED_DATA = 0x002
@@ -114,7 +114,7 @@ class Superblock:
         xattr_table: Place of the header of the extended attributes, or `MISSING`.
         inode_table: Place of the first block of inodes.
         directory_table: Place of the first block of directories.
-        fragment_table: Place of the fragment table's index, or `MISSING`.
+        fragment_table: Place of the fragment table's index; anything where there are no fragments.
         export_table: Place of the export table's index, or `MISSING`.
     """
 
@@ -200,29 +200,20 @@ def _check_sizes(values: dict[str, int], source: str) -> None:
         raise _invalid("id_count", "at least 1", 0, source)
 
 
-_INDEXES = ("id_table", "xattr_table", "fragment_table")
-
-
 def _check_places(values: dict[str, int], source: str) -> None:
     """
-    Check that every table that is read lies in the used bytes; where exactly is its reader's business.
+    Check the places without which nothing can be found.
 
-    Nothing reads the export table, and sqfs2tar does not look at it either.
+    The programs differ in what they want of the other tables, and neither looks at the place of all of them.
     """
     used, inodes, directories = values["used_bytes"], values["inode_table"], values["directory_table"]
     if not SUPERBLOCK_SIZE <= inodes < directories < used:
         expected = f"{SUPERBLOCK_SIZE} <= inode table {inodes} < directory table {directories} < used bytes"
         raise _invalid("used_bytes", expected, used, source)
-    for name in _INDEXES:
-        place = values[name]
-        if not directories <= place < used and (place != MISSING or name == "id_table"):
-            raise _invalid(name, f"a place from {directories} to {used - 1}", place, source)
+    if not directories <= values["id_table"] < used:
+        raise _invalid("id_table", f"a place from {directories} to {used - 1}", values["id_table"], source)
     if values["root_inode"] >> 16 >= directories - inodes:
         raise _invalid("root_inode", "a reference into the inode table", values["root_inode"], source)
-    if values["fragment_count"] and values["fragment_table"] == MISSING:
-        raise _invalid(
-            "fragment_count", "no fragments without a fragment table", values["fragment_count"], source
-        )
 
 
 def _offset(name: str) -> int:

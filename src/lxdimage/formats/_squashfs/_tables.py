@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._codecs import Decoder
@@ -15,11 +16,37 @@ from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._metadata import read_block
 from lxdimage.formats._squashfs._superblock import METADATA_SIZE
 
-__all__ = ["LookupTable"]
+__all__ = ["Extent", "LookupTable"]
 
 _PLACE = struct.Struct("<Q")
 _STORED = struct.Struct("<H")
+_UNCOMPRESSED = 0x8000
 _CACHED_BLOCKS = 64
+
+
+class Extent(NamedTuple):
+    """
+    Where a block of a table is.
+
+    Attributes:
+        place: Where it begins.
+        stored: Its stored size, with the bit of uncompressed blocks.
+        size: Bytes of its rows.
+    """
+
+    place: int
+    stored: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.place + _STORED.size + (self.stored & ~_UNCOMPRESSED)
+
+    @property
+    def expanded(self) -> bool:
+        """Whether compression made it larger."""
+        return self.size < self.stored < _UNCOMPRESSED
 
 
 class LookupTable:
@@ -30,10 +57,11 @@ class LookupTable:
         name: What the table holds, for findings.
         place: Where its index begins.
         end: Where its index ends.
+        longer: Places of blocks that hold more than their rows.
     """
 
     def __init__(
-        self, file: BlockFile, decode: Decoder, *, name: str, row: str, place: int, count: int, limit: int
+        self, file: BlockFile, decode: Decoder, *, name: str, row: str, place: int, count: int
     ) -> None:
         self.name = name
         self.place = place
@@ -45,9 +73,7 @@ class LookupTable:
         self._file = file
         self._decode = decode
         self._cache: dict[int, bytes] = {}
-        if self.end > limit:
-            message = f"{name}: expected an index of {self._blocks} blocks that ends before byte {limit}"
-            raise file.damaged(message, place)
+        self.longer: set[int] = set()
 
     def __len__(self) -> int:
         return self._count
@@ -81,34 +107,48 @@ class LookupTable:
 
     def _read(self, block: int) -> bytes:
         place = self.block_place(block)
-        data, _ = read_block(self._file, self._decode, place, self.place, self.name)
+        data, _ = read_block(self._file, self._decode, place, self.name)
         expected = self._block_size(block)
-        if len(data) != expected:
+        if len(data) > expected:
+            self.longer.add(place)
+        elif len(data) < expected:
             message = f"{self.name}: expected a block of {expected} bytes, found {len(data)}"
             raise self._file.damaged(message, place)
-        return data
+        return data[:expected]
 
     def _block_size(self, block: int) -> int:
         rows = min(self._per_block, self._count - block * self._per_block)
         return rows * self._row.size
 
     def block_place(self, block: int) -> int:
-        """Return where *block* begins, as the index says."""
+        """
+        Return where *block* begins, as the index says.
+
+        Raises:
+            InvalidImageError: The index is not in the file.
+        """
+        if self.end > self._file.size:
+            end = self._file.size
+            message = f"{self.name}: expected an index of {self._blocks} blocks that ends before byte {end}"
+            raise self._file.damaged(message, self.place)
         index = self._file.read(self.place + block * _PLACE.size, _PLACE.size)
         return int(_PLACE.unpack(index)[0])
+
+    def block_places(self) -> Iterator[int]:
+        """Yield where the blocks begin, as the index says."""
+        return map(self.block_place, range(self._blocks))
 
     @property
     def start(self) -> int:
         """Where the first block begins; the index where there is none."""
         return self.block_place(0) if self._blocks else self.place
 
-    def expanded(self) -> Iterator[tuple[int, int, int]]:
-        """Yield place, stored size and content size of every block that compression made larger."""
+    def extents(self) -> Iterator[Extent]:
+        """Yield where every block is."""
         for block in range(self._blocks):
-            place, expected = self.block_place(block), self._block_size(block)
+            place = self.block_place(block)
             (stored,) = _STORED.unpack(self._file.read(place, _STORED.size))
-            if expected < stored < 0x8000:
-                yield place, stored, expected
+            yield Extent(place, stored, self._block_size(block))
 
     def damaged(self, message: str) -> InvalidImageError:
         """Return the error of something wrong in this table."""

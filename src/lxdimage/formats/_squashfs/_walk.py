@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from lxdimage.archive import EntryType
 from lxdimage.formats._squashfs._directories import read_listing
-from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable, Symlink
-from lxdimage.formats._squashfs._open import Tables, check_layout
-from lxdimage.formats._squashfs._refusals import Refusal, Refusals
+from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable
+from lxdimage.formats._squashfs._open import Tables
+from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.limits import Limits
 
 __all__ = ["Found", "Tree", "split_path"]
 
+_DIRECTORY = 1
 _LONGEST_PATH = 4096
 _LONGEST_USABLE_NAME = 255
-_LONGEST_USABLE_TARGET = 4095
 
 
 class Found(NamedTuple):
@@ -46,7 +45,6 @@ class Tree:
 
     Attributes:
         root: The inode of the root directory.
-        refusals: What ``unsquashfs`` would refuse, as far as it was met.
     """
 
     def __init__(self, tables: Tables, inodes: InodeTable, limits: Limits) -> None:
@@ -56,8 +54,7 @@ class Tree:
         self._count = tables.superblock.inode_count
         self._limits = limits
         self._names = 0
-        self.refusals = Refusals(tables.file)
-        check_layout(tables, self.refusals)
+        self._refusals = tables.refusals
         self.root = inodes.read(tables.superblock.root_inode)
         if not isinstance(self.root.body, Directory):
             raise directories.damaged(f"expected the root to be a directory, found type {self.root.code}", 0)
@@ -72,23 +69,25 @@ class Tree:
             LimitExceededError: There are too many names, or one is too long.
         """
         seen = {self.root.number}
+        parents = {self.root.number}
         links: dict[int, bytes] = {}
         self._names = 0
-        self._check_refusals(b"", self.root)
-        stack = [self._children(b"", self._top)]
+        self._check_inodes([b""], [self.root.code], [self.root], set())
+        stack = [(self.root.number, self._children(b"", self._top, parents))]
         new = tuple.__new__
         while stack:
-            for path, inode in stack[-1]:
+            for path, inode in stack[-1][1]:
                 if isinstance(inode.body, Directory):
-                    self._check_loop(seen, inode, path)
+                    self._check_loop(seen, parents, inode, path)
                     path += b"/"  # noqa: PLW2901 - the name of a directory ends in a slash
                     yield Found(path, inode, None)
-                    stack.append(self._children(path, inode.body))
+                    parents.add(inode.number)
+                    stack.append((inode.number, self._children(path, inode.body, parents)))
                     break
                 first = links.setdefault(inode.number, path) if inode.links > 1 else path
                 yield new(Found, (path, inode, None if first is path else first))
             else:
-                stack.pop()
+                parents.remove(stack.pop()[0])
 
     def find(self, path: bytes) -> Inode | None:
         """Return what *path* names, None when it names nothing; empty components and dots mean nothing."""
@@ -103,34 +102,38 @@ class Tree:
         return inode
 
     def _find_name(self, directory: Directory, name: bytes) -> Inode | None:
-        for group in read_listing(self._directories, directory, self.refusals):
+        for group in read_listing(self._directories, directory, self._refusals):
             if name in group.names:
                 return self._inodes.read(group.block << 16 | group.offsets[group.names.index(name)])
         return None
 
-    def _children(self, parent: bytes, directory: Directory) -> Iterator[tuple[bytes, Inode]]:
-        """Return path and inode of all that is in *directory*."""
-        return chain.from_iterable(self._groups(parent, directory))
+    def _children(
+        self, parent: bytes, directory: Directory, parents: set[int]
+    ) -> Iterator[tuple[bytes, Inode]]:
+        """Return path and inode of all that is in *directory*, which is in and below *parents*."""
+        return chain.from_iterable(self._groups(parent, directory, parents))
 
-    def _groups(self, parent: bytes, directory: Directory) -> Iterator[Iterator[tuple[bytes, Inode]]]:
+    def _groups(
+        self, parent: bytes, directory: Directory, parents: set[int]
+    ) -> Iterator[Iterator[tuple[bytes, Inode]]]:
         """Yield path and inode of all that is in *directory*, group by group of its listing."""
-        count = self._count
-        for names, block, offsets in read_listing(self._directories, directory, self.refusals):
+        for names, block, offsets, kinds in read_listing(self._directories, directory, self._refusals):
             longest = max(map(len, names))
             self._check_limits(len(names), len(parent) + longest)
             if longest > _LONGEST_USABLE_NAME:
                 place = self._directories.start + directory.start
-                self.refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
+                self._refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
             inodes = self._inodes.read_all(block, offsets)
-            for place, inode in enumerate(inodes):
-                if not 0 < inode.number <= count or inode.type is EntryType.SYMLINK:
-                    self._check_refusals(names[place], inode)
+            self._check_inodes(names, kinds, inodes, parents)
             yield zip([parent + name for name in names], inodes, strict=True)
 
-    def _check_loop(self, seen: set[int], inode: Inode, path: bytes) -> None:
-        if inode.number in seen:
-            message = f"the directory {path!r} is inode {inode.number}, which was reached before"
+    def _check_loop(self, seen: set[int], parents: set[int], inode: Inode, path: bytes) -> None:
+        if inode.number in parents:
+            message = f"the directory {path!r} is inode {inode.number}, which is a directory that it is in"
             raise self._file.damaged(message, self._directories.start, "squashfs-loop")
+        if inode.number in seen:
+            message = f"{path!r} is inode {inode.number}, which was reached before"
+            self._refusals.add(Refusal.AGAIN, message, self._directories.start)
         seen.add(inode.number)
 
     def _check_limits(self, names: int, longest: int) -> None:
@@ -140,9 +143,21 @@ class Tree:
         if longest > _LONGEST_PATH:
             raise self._file.exceeded(f"a path of {longest} bytes, more than {_LONGEST_PATH}")
 
-    def _check_refusals(self, name: bytes, inode: Inode) -> None:
+    def _check_inodes(
+        self, names: Sequence[bytes], kinds: list[int], inodes: Sequence[Inode], parents: set[int]
+    ) -> None:
+        """Note what one program refuses about a group: all inodes at once, since nearly always all are good."""
+        codes, numbers = [inode.code for inode in inodes], [inode.number for inode in inodes]
         place = self._directories.start
-        if not 0 < inode.number <= self._count:
-            self.refusals.add(Refusal.NUMBER, f"{inode.number} of {self._count}", place)
-        if isinstance(inode.body, Symlink) and inode.body.size > _LONGEST_USABLE_TARGET:
-            self.refusals.add(Refusal.TARGET, f"{inode.body.size} bytes, {name!r}", place)
+        if not 0 < min(numbers) <= max(numbers) <= self._count:
+            self._refusals.add(Refusal.NUMBER, f"{min(numbers)} to {max(numbers)} of {self._count}", place)
+        if not parents.isdisjoint(numbers):
+            self._refusals.add(Refusal.PARENT, f"one of {names[0]!r} to {names[-1]!r}", place)
+        if kinds != codes:
+            self._check_kinds(names, kinds, inodes)
+
+    def _check_kinds(self, names: Sequence[bytes], kinds: Sequence[int], inodes: Sequence[Inode]) -> None:
+        for name, kind, inode in zip(names, kinds, inodes, strict=True):
+            if (kind == _DIRECTORY) != isinstance(inode.body, Directory):
+                message = f"{name!r} has type {kind}, its inode {inode.code}"
+                self._refusals.add(Refusal.KIND, message, self._directories.start)

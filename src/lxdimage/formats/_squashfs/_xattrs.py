@@ -6,23 +6,28 @@ A value that occurs often is stored once, "out of line", and referred to.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 from lxdimage._chunks import Cursor
+from lxdimage.archive import EntryType
 from lxdimage.formats._squashfs._codecs import Decoder
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._inodes import NOTHING
 from lxdimage.formats._squashfs._metadata import Metadata
-from lxdimage.formats._squashfs._superblock import MISSING, Superblock
+from lxdimage.formats._squashfs._refusals import Refusals
+from lxdimage.formats._squashfs._superblock import Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 
-__all__ = ["NAMESPACES", "NO_XATTRS", "XattrTable", "open_xattrs"]
+__all__ = ["NAMESPACES", "NO_XATTRS", "XattrTable", "is_settable"]
 
 NAMESPACES: tuple[bytes, ...] = (b"user.", b"trusted.", b"security.")
 """What the number of a namespace stands for."""
 
+_NAMESPACE = 0xFF
 _OUT_OF_LINE = 0x100
 _HEADER = struct.Struct("<QII")
 _ROW = "QII"
@@ -30,26 +35,63 @@ _NAME = struct.Struct("<HH")
 _SIZE = struct.Struct("<I")
 _REFERENCE = struct.Struct("<Q")
 _LARGEST_VALUE = 65536
+_LONGEST_NAME = 255
 _MOST_ATTRIBUTES = 65536
 _LARGEST_SET = 1 << 20
 _CACHED_SETS = 64
 NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
 
 
+def is_settable(name: str, kind: EntryType) -> bool:
+    """
+    Tell whether a kernel takes an extended attribute of this name for a file of this kind.
+
+    ``unsquashfs`` fails where it does not, while tar only warns.
+    """
+    raw, _, _ = os.fsencode(name).partition(b"\0")
+    if raw.startswith(b"user.") and kind not in {EntryType.FILE, EntryType.DIRECTORY}:
+        return False
+    return not raw.endswith(b".") and len(raw) <= _LONGEST_NAME
+
+
 class XattrTable:
     """
     The sets of extended attributes of a file, found by number.
 
-    Attributes:
-        start: Where the names and values begin.
-        ids: The table that finds a set by its number.
+    The table is read when a set is asked for: ``sqfs2tar`` does not notice before that it is damaged.
     """
 
-    def __init__(self, ids: LookupTable, values: Metadata) -> None:
-        self.start = values.start
-        self.ids = ids
-        self._values = values
+    def __init__(self, file: BlockFile, decode: Decoder, superblock: Superblock, refusals: Refusals) -> None:
+        self._file = file
+        self._refusals = refusals
+        self._decode = decode
+        self._superblock = superblock
         self._cache: dict[int, Mapping[str, bytes]] = {}
+
+    @cached_property
+    def _header(self) -> tuple[int, int]:
+        """Where the names and values begin, and how many sets there are."""
+        start, count, _ = _HEADER.unpack(self._file.read(self._superblock.xattr_table, _HEADER.size))
+        return start, count
+
+    @property
+    def start(self) -> int:
+        """Where the names and values begin."""
+        return self._header[0]
+
+    @cached_property
+    def ids(self) -> LookupTable:
+        """The table that finds a set by its number."""
+        place, count = self._superblock.xattr_table + _HEADER.size, self._header[1]
+        return LookupTable(
+            self._file, self._decode, name="extended attributes", row=_ROW, place=place, count=count
+        )
+
+    @cached_property
+    def _values(self) -> Metadata:
+        return Metadata(
+            self._file, self._decode, self.start, self._file.size, "extended attributes", self._refusals
+        )
 
     def read(self, number: int) -> Mapping[str, bytes]:
         """
@@ -64,12 +106,13 @@ class XattrTable:
         if found is None:
             if len(self._cache) >= _CACHED_SETS:
                 del self._cache[next(iter(self._cache))]
-            found = self._cache[number] = self._read(*self.ids.row(number))
+            reference, count, _ = self.ids.row(number)
+            found = self._cache[number] = self._read(reference, count)
         return found
 
-    def _read(self, reference: int, count: int, size: int) -> Mapping[str, bytes]:
-        if count > _MOST_ATTRIBUTES or size > _LARGEST_SET:
-            message = f"expected at most {_LARGEST_SET} bytes, found {size} for {count} attributes"
+    def _read(self, reference: int, count: int) -> Mapping[str, bytes]:
+        if count > _MOST_ATTRIBUTES:
+            message = f"expected at most {_MOST_ATTRIBUTES} attributes, found {count}"
             raise self._values.damaged(message, reference >> 16)
         result: dict[str, bytes] = {}
         room = _LARGEST_SET
@@ -79,7 +122,7 @@ class XattrTable:
             name = cursor.take(length)
             value = self._value(cursor, out_of_line=bool(kind & _OUT_OF_LINE))
             room -= len(name) + len(value)
-            namespace = kind & ~_OUT_OF_LINE
+            namespace = kind & _NAMESPACE
             if namespace >= len(NAMESPACES) or room < 0:
                 message = f"expected a namespace below {len(NAMESPACES)} and a set of {_LARGEST_SET} bytes"
                 raise self._values.damaged(f"{message}, found {kind:#x} {name!r}", reference >> 16)
@@ -88,27 +131,10 @@ class XattrTable:
 
     def _value(self, cursor: Cursor, *, out_of_line: bool) -> bytes:
         (size,) = _SIZE.unpack(cursor.take(_SIZE.size))
-        if out_of_line and size == _REFERENCE.size:
+        if out_of_line:
             (reference,) = _REFERENCE.unpack(cursor.take(_REFERENCE.size))
             cursor = Cursor(self._values.chunks(reference >> 16, reference & 0xFFFF, 1 << 62))
             (size,) = _SIZE.unpack(cursor.take(_SIZE.size))
         if size > _LARGEST_VALUE:
             raise self._values.damaged(f"expected a value of at most {_LARGEST_VALUE} bytes, found {size}", 0)
         return cursor.take(size)
-
-
-def open_xattrs(file: BlockFile, decode: Decoder, superblock: Superblock) -> XattrTable | None:
-    """Return the extended attributes of a file, None when it has no table of them."""
-    place = superblock.xattr_table
-    if place == MISSING:
-        return None
-    name = "extended attributes"
-    start, count, _ = _HEADER.unpack(file.read(place, _HEADER.size))
-    if not superblock.directory_table <= start <= place:
-        message = f"{name}: expected a place from {superblock.directory_table} to {place}, found {start}"
-        raise file.damaged(message, place)
-    index = place + _HEADER.size
-    ids = LookupTable(
-        file, decode, name=name, row=_ROW, place=index, count=count, limit=superblock.used_bytes
-    )
-    return XattrTable(ids, Metadata(file, decode, start, place, name))
