@@ -252,6 +252,12 @@ def test_two_directories_that_hold_each_other_are_a_loop() -> None:
     assert "b'b/a'" in finding.message
 
 
+def test_a_directory_of_two_names_is_a_loop() -> None:
+    """Some directories that hold each other twice could be listed forever."""
+    names = listing((b"x", 0), (b"y", 0), kind=1)
+    assert first(forge(directory(1, 0) + directory(2, len(names)), names, 32)).code == "squashfs-loop"
+
+
 def test_a_name_ends_at_its_first_nul() -> None:
     with open_squashfs(io.BytesIO(with_names(b"a\0b")), threads=1) as squashfs:
         assert [member.name for member in squashfs.members()] == [b"./", b"a"]

@@ -61,11 +61,11 @@ Unpacking such an image fails when an instance is created.""",
     ),
     Rule(
         code="squashfs-loop",
-        title="A directory of a SquashFS is in itself",
+        title="A directory of a SquashFS is reached twice",
         severity=Severity.ERROR,
         explanation="""\
 Every directory has exactly one parent.
-Here one is its own ancestor, which no program writes and no kernel mounts.
+Here one is its own ancestor or has two names, which no program writes and no kernel mounts.
 Following it could never end, so reading stops.""",
     ),
     Rule(

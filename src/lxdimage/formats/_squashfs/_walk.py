@@ -68,7 +68,7 @@ class Tree:
             InvalidImageError: A directory is damaged, holds a bad name or is reached twice.
             LimitExceededError: There are too many names, or one is too long.
         """
-        seen = {self.root.number}
+        seen: set[int] = set()
         parents = {self.root.number}
         links: dict[int, bytes] = {}
         self._names = 0
@@ -128,13 +128,15 @@ class Tree:
             yield zip([parent + name for name in names], inodes, strict=True)
 
     def _check_loop(self, seen: set[int], parents: set[int], inode: Inode, path: bytes) -> None:
-        if inode.number in parents:
-            message = f"the directory {path!r} is inode {inode.number}, which is a directory that it is in"
+        """Check that no directory is in itself, and none is reached twice: that could take forever."""
+        place = -1 - (inode.place << 16 | inode.offset)  # in one set with the numbers, and none of them
+        if inode.number in parents or place in seen:
+            message = f"the directory {path!r} is inode {inode.number}, which was reached before"
             raise self._file.damaged(message, self._directories.start, "squashfs-loop")
         if inode.number in seen:
-            message = f"{path!r} is inode {inode.number}, which was reached before"
+            message = f"{path!r} is inode {inode.number}, as one before is"
             self._refusals.add(Refusal.AGAIN, message, self._directories.start)
-        seen.add(inode.number)
+        seen.update((inode.number, place))
 
     def _check_limits(self, names: int, longest: int) -> None:
         self._names += names
