@@ -117,6 +117,29 @@ def test_whole_windows_precede_invalid_data() -> None:
     assert f"behind its first {size} bytes" in found.message
 
 
+# Letters and 1000 zeros, and the bytes that the gzip program writes when so many at the end are missing.
+_LETTERS_AND_ZEROS = bytes.fromhex(
+    "1f8b0800000000000003edccc111c0200844d1b4fa89288ad2ff31681919df01d8810184f0d52068031778498d011e284ca19367652012"
+    "c6c23ab5e26035328a71986adee6abc1aaf4d0ae947956b28b67cb417778aeebfabd0f52327c4a60040000"
+)
+_WRITTEN = (1120,) * 9 + (895, 895, 637, 121, 120, 116, 115)
+
+
+@pytest.mark.parametrize(("missing", "written"), list(enumerate(_WRITTEN)))
+def test_codes_that_gzip_cannot_look_up_in_front_of_a_cut_are_not_written(missing: int, written: int) -> None:
+    """It looks up by the bits of a whole table, and zlib by those of the code: here is more than there."""
+    member = _LETTERS_AND_ZEROS[: len(_LETTERS_AND_ZEROS) - missing]
+    for data in (member, MEMBER + member):
+        found = outcome(Compression.GZIP, cut(data, missing))
+        assert written == len(found.content) - (len(CONTENT) if data is not member else 0)
+        assert (missing > 0) == (found.error is not None)
+
+
+def test_content_that_was_given_out_is_not_missing_in_front_of_a_cut() -> None:
+    data = gzip.compress(bytes(40_000_000), mtime=0)[:-9]
+    assert 40_000_000 - 2000 < len(outcome(Compression.GZIP, [data]).content) < 40_000_000
+
+
 def test_a_match_may_reach_into_a_window_of_zeros() -> None:
     """So the gzip program has it; zlib alone would refuse the data."""
     reaching = zlib.compressobj(9, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, bytes(32_768))

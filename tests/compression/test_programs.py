@@ -42,6 +42,7 @@ def _lz4_stream() -> Stream:
 
 
 _LONGEST_MATCH = 258
+_EXACT = 1 << 18
 
 
 def _compare(stream: Stream, data: bytes) -> None:
@@ -49,14 +50,18 @@ def _compare(stream: Stream, data: bytes) -> None:
     Compare what decoding comes to with what the program writes.
 
     Two differences are known: of LZMA the byte in front of damage may be lost; gzip wants to see some bits behind a
-    match before it writes it, so that the last one in front of a cut may come out here and not there.
+    match before it writes it, so that of a large file the last one in front of a cut may come out here and not there.
     """
     found = outcome(stream.compression, [data])
     written, status = _run([PROGRAMS[stream.compression], "-d"], data)
     assert bool(status) == bool(found.error), (status, found.message)
     if stream.compression in {Compression.XZ, Compression.LZMA} and len(found.content) == len(written) - 1:
         written = written[:-1]
-    if found.codes == ("truncated-stream",) and stream.compression is Compression.GZIP:
+    if (
+        found.codes == ("truncated-stream",)
+        and stream.compression is Compression.GZIP
+        and len(data) >= _EXACT
+    ):
         assert found.content.startswith(written)
         assert len(found.content) - len(written) <= _LONGEST_MATCH
     else:

@@ -2,8 +2,9 @@
 gzip members one after the other (RFC 1952), by zlib or, when it is installed, by ISA-L.
 
 What precedes damage comes out as from ``gzip -d``: all of it when the data ends too early or its checksum is
-wrong, whole windows of 32 KiB when the deflate data itself is invalid.  (Of a large file that is cut, ISA-L may
-hold back the last letter or match; it may also go on in invalid data that zlib refuses, up to the checksum.)
+wrong, whole windows of 32 KiB when the deflate data itself is invalid.  (Of a large file that is cut, the last
+letters and matches may come out here and not there; ISA-L may hold back one of them, and it may go on in invalid
+data that zlib refuses, up to the checksum.)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import attrs
 
 from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, truncated, unsupported
+from lxdimage.errors import InvalidImageError, TruncatedImageError
 
 __all__ = ["ZLIB", "Engine", "decode_gzip", "isal_engine"]
 
@@ -88,18 +90,20 @@ def isal_engine() -> Engine | None:
     return Engine(inflater, isal_zlib.crc32, failure)
 
 
-# Below this ISA-L gains less than its import costs.  The two libraries also find damage in different places: what is
-# found in a small file does not depend on which of them is there.
-_SMALL = 1 << 16
+# Below this ISA-L gains less than its import costs.  The two libraries also find damage in different places, and what
+# gzip writes of a file that is cut takes long to find out: what is found in a small file is exact.
+_SMALL = 1 << 18
 
 
 def decode_gzip(cursor: Cursor, engine: Engine | None = None) -> Chunks:
     """Yield the content of all members; *engine* is what is installed unless given."""
+    small = len(cursor.peek(_SMALL)) < _SMALL
     if engine is None:
-        engine = (isal_engine() if len(cursor.peek(_SMALL)) == _SMALL else None) or ZLIB
-    yield from _member(cursor, engine)
+        engine = (None if small else isal_engine()) or ZLIB
+    member = _exact_member if small else _member
+    yield from member(cursor, engine)
     while _at_member(cursor):
-        yield from _member(cursor, engine)
+        yield from member(cursor, engine)
 
 
 def _at_member(cursor: Cursor) -> bool:
@@ -172,14 +176,49 @@ class _Header:
 
 
 def _member(cursor: Cursor, engine: Engine) -> Chunks:
+    """Yield the content of a member."""
     start = cursor.offset
     _skip_header(cursor)
+    yield from _body(cursor, engine, start, None)
+
+
+def _body(cursor: Cursor, engine: Engine, start: int, taken: list[bytes] | None) -> Chunks:
+    """Yield the content of the member whose header was read; what the decoder gets is added to *taken*."""
     crc = size = 0
-    for piece in _inflate(cursor, engine, start):
+    for piece in _inflate(cursor, engine, start, taken):
         crc = engine.crc32(piece, crc)
         size += len(piece)
         yield piece
     _check_trailer(cursor, crc, size & 0xFFFFFFFF)
+
+
+# More than what gzip does not write of a member that is cut: matches of 258 bytes in some 20 bits.
+_LATE = 1 << 13
+
+
+def _exact_member(cursor: Cursor, engine: Engine) -> Chunks:
+    """Yield the content of a member; of one that is cut what gzip writes of it."""
+    start = cursor.offset
+    _skip_header(cursor)
+    begin = cursor.offset
+    taken: list[bytes] = []
+    late, total = b"", 0
+    try:
+        for piece in _body(cursor, engine, start, taken):
+            late += piece
+            if len(late) > _LATE:
+                yield late[:-_LATE]
+                total += len(late) - _LATE
+                late = late[-_LATE:]
+    except InvalidImageError as error:
+        if isinstance(error, TruncatedImageError):
+            from lxdimage.compression._deflate_end import written_size  # few files need it
+
+            data = b"".join(taken).ljust(cursor.offset - begin, b"\0")  # of the checksum only the size counts
+            late = late[: max(0, written_size(data) - total)]
+        yield late
+        raise
+    yield late
 
 
 def _check_trailer(cursor: Cursor, crc: int, size: int) -> None:
@@ -204,7 +243,7 @@ _LEAST_INPUT, _MOST_INPUT = 1 << 12, 1 << 18
 _WINDOW, _PIECE, _FINE = 1 << 15, 1 << 18, 1 << 23
 
 
-def _inflate(cursor: Cursor, engine: Engine, start: int) -> Chunks:
+def _inflate(cursor: Cursor, engine: Engine, start: int, taken: list[bytes] | None) -> Chunks:
     """Yield the content of a member; what is held when the data turns out to be invalid is lost, as in gzip."""
     inflater = engine.inflater()
     held: list[bytes] = []
@@ -212,6 +251,8 @@ def _inflate(cursor: Cursor, engine: Engine, start: int) -> Chunks:
     want, step, needs_input = _LEAST_INPUT, _WINDOW, True
     while not inflater.eof:
         data = cursor.take_any(want) if needs_input else b""
+        if taken is not None:
+            taken.append(data)
         try:
             output = inflater.decompress(data, step - have)
         except engine.error:
