@@ -85,9 +85,9 @@ def _word(value: int) -> bytes:
     return value.to_bytes(4, "little")
 
 
-# Token, literals, offset: "abcd", then eight bytes from four before, then "xyz".
-SEQUENCES = b"\x44abcd\x04\x00\x30xyz"
-EXPANDED = b"abcdabcdabcdxyz"
+# Token, literals, offset: "abcd", then eight bytes from four before, then "vwxyz".
+SEQUENCES = b"\x44abcd\x04\x00\x50vwxyz"
+EXPANDED = b"abcdabcdabcdvwxyz"
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,23 @@ EXPANDED = b"abcdabcdabcdxyz"
         pytest.param(_frame(), b"", id="no blocks"),
         pytest.param(_frame(_block(b"as it is", stored=True)), b"as it is", id="stored"),
         pytest.param(_frame(_block(SEQUENCES)), EXPANDED, id="overlapping match"),
-        pytest.param(_frame(_block(b"\x1fx\x01\x00\xff\x00\x10y")), b"x" * 275 + b"y", id="long match"),
+        pytest.param(
+            _frame(_block(b"\x1fx\x01\x00\xff\x00\x50vwxyz")), b"x" * 275 + b"vwxyz", id="long match"
+        ),
         pytest.param(
             _frame(_block(b"\xf0\xff\x00" + b"z" * 270)), b"z" * 270, id="many literals and nothing else"
         ),
         pytest.param(
-            _frame(_block(SEQUENCES), _block(b"\x00\x0f\x00\x50abcde"), flags=0x40),
+            _frame(_block(b"\xe0cccacabbbccbca\x08\x00\x10z")),
+            b"cccacabbbccbcabbbcz",
+            id="a match near the end behind few literals",
+        ),
+        pytest.param(
+            _frame(_block(SEQUENCES), _block(b"\x00\x11\x00\x50abcde"), flags=0x40),
             EXPANDED + b"abcdabcde",
             id="linked blocks",
         ),
-        pytest.param(_frame(_block(SEQUENCES), flags=0x68, fields=_word(15) + bytes(4)), EXPANDED, id="size"),
+        pytest.param(_frame(_block(SEQUENCES), flags=0x68, fields=_word(17) + bytes(4)), EXPANDED, id="size"),
         pytest.param(
             _frame(_block(SEQUENCES), flags=0x61, fields=_word(7)), EXPANDED, id="dictionary number"
         ),
@@ -120,7 +127,11 @@ EXPANDED = b"abcdabcdabcdxyz"
             EXPANDED * 2,
             id="skippable frame",
         ),
-        pytest.param(_frame() + b"\x50\x2a\x4d\x18\xff\0\0\0abc", b"", id="skippable frame that is cut"),
+        pytest.param(
+            _frame(_block(b"\x44abcd\x00\x00\x50vwxyz")),
+            b"abcd" + bytes(8) + b"vwxyz",
+            id="zeros for an offset of zero",
+        ),
         pytest.param(
             _frame() + b"\x02\x21\x4c\x18" + _block(SEQUENCES) * 2 + _frame(_block(SEQUENCES)),
             EXPANDED * 3,
@@ -156,20 +167,26 @@ def test_frames_decode_to_their_content(data: bytes, expected: bytes) -> None:
         (
             _frame(_block(SEQUENCES), flags=0x68, fields=_word(16) + bytes(4)),
             "checksum-mismatch",
-            "claims 16 bytes, found 15",
+            "claims 16 bytes, found 17",
         ),
-        (_frame(_block(b"\x44abcd\x05\x00\x30xyz")), "corrupt-stream", "an LZ4 block is damaged, at byte 7"),
-        (_frame(_block(b"\x44abcd\x00\x00\x30xyz")), "corrupt-stream", "damaged"),
+        (
+            _frame(_block(b"\x44abcd\x05\x00\x50vwxyz")),
+            "corrupt-stream",
+            "an LZ4 block is damaged, at byte 7",
+        ),
         (_frame(_block(b"\x44abcd\x04\x00")), "corrupt-stream", "damaged"),
+        (_frame(_block(b"\x44abcd\x04\x00\x40wxyz")), "corrupt-stream", "damaged"),
+        (_frame(_block(b"\x1fx\x01\x00\x00\x00\x20yz")), "corrupt-stream", "damaged"),
         (_frame(_block(b"\x44abcd\x04")), "corrupt-stream", "damaged"),
         (_frame(_block(b"\x54abcd")), "corrupt-stream", "damaged"),
         (_frame(_block(b"\xf4")), "corrupt-stream", "damaged"),
         (_frame(_block(b"\x1fx\x01\x00" + b"\xff" * 300 + b"\x00\x10y")), "corrupt-stream", "damaged"),
-        (_frame(_block(SEQUENCES), _block(b"\x00\x10\x00\x50abcde")), "corrupt-stream", "damaged"),
+        (_frame(_block(SEQUENCES), _block(b"\x00\x12\x00\x50abcde")), "corrupt-stream", "damaged"),
         (_frame() + b"abcd", "trailing-garbage", "what follows the lz4 data is not lz4"),
         (_frame() + b"abc", "trailing-garbage", "what follows"),
         (_frame() + b"\x04\x22", "truncated-stream", "ends inside"),
         (_frame()[:-1], "truncated-stream", "ends inside"),
+        (_frame() + b"\x50\x2a\x4d\x18\xff\0\0\0abc", "truncated-stream", "inside a skippable LZ4 frame"),
         (
             b"\x02\x21\x4c\x17" + bytes(9),
             "corrupt-stream",
@@ -181,6 +198,43 @@ def test_bad_frames_say_what_is_wrong(data: bytes, code: str, message: str) -> N
     found = outcome(Compression.LZ4, [data])
     assert (code,) == found.codes
     assert message in found.message
+
+
+_NOISE = random.Random(13).randbytes(70_000)
+
+
+def _stored_blocks(*sizes: int) -> bytes:
+    return b"".join(_block(_NOISE[:size], stored=True) for size in sizes)
+
+
+@pytest.mark.parametrize(
+    ("data", "written"),
+    [
+        pytest.param(_frame(_stored_blocks(100, 30))[:-4] + _word(1 << 30), 100, id="no size of a block"),
+        pytest.param(_frame(_stored_blocks(100, 30))[:-4] + b"\0", 130, id="a cut in the size of a block"),
+        pytest.param(_frame(_stored_blocks(100, 30))[:-4], 130, id="a cut in front of it"),
+        pytest.param(_frame(_stored_blocks(100, 30))[:-7], 127, id="a cut in a stored block"),
+        pytest.param(_frame(_block(SEQUENCES), _block(SEQUENCES))[:-5], 17, id="a cut in a packed block"),
+        pytest.param(
+            _frame(_stored_blocks(30), flags=0x68, fields=_word(16) + bytes(4)), 0, id="a wrong size of all"
+        ),
+        pytest.param(_frame(_stored_blocks(30), flags=0x64, tail=bytes(4)), 30, id="a wrong checksum of all"),
+        pytest.param(_frame(_stored_blocks(30) + bytes(4), flags=0x70), 0, id="a wrong checksum of a block"),
+        pytest.param(
+            _frame(_stored_blocks(70_000), sizes=0x50)[:-4] + _word(1 << 30),
+            65_536,
+            id="the second call for a block fails",
+        ),
+        pytest.param(
+            _frame(_stored_blocks(65_534), sizes=0x50)[:-4] + _word(1 << 30),
+            65_534,
+            id="a call ends with the block",
+        ),
+    ],
+)
+def test_a_call_that_fails_writes_nothing(data: bytes, written: int) -> None:
+    """Sizes as the lz4 program writes them."""
+    assert written == len(outcome(Compression.LZ4, [data]).content)
 
 
 def test_linked_blocks_reach_back_64_kib_and_no_further() -> None:

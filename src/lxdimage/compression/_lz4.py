@@ -2,7 +2,8 @@
 LZ4 frames one after the other (LZ4 frame format 1.6), in Python alone.
 
 Only Incus reads such images and few exist: correct and without a dependency counts more here than speed.  What
-precedes a damaged block comes out.
+precedes damage comes out as from ``lz4 -d``, which gives its library 64 KiB at a time: a call that fails writes
+nothing, and it may have begun with the end of a good block.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import attrs
 from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, truncated, unsupported
 from lxdimage.compression._xxh32 import XXH32, xxh32
-from lxdimage.errors import InvalidImageError
+from lxdimage.errors import InvalidImageError, TruncatedImageError
 
 __all__ = ["decode_lz4"]
 
@@ -21,7 +22,7 @@ _SKIPPABLE, _SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0
 _LEGACY_BLOCK = 8 << 20
 _STORED = 1 << 31
 _HISTORY = 1 << 16
-_PIECE = 1 << 20
+_CALL = 1 << 16
 
 
 def decode_lz4(cursor: Cursor) -> Chunks:
@@ -53,8 +54,11 @@ def _take(cursor: Cursor, size: int) -> bytes:
 
 
 def _skip(cursor: Cursor, size: int) -> None:
-    """Step over a skippable frame; ``lz4 -d`` does not mind when the file ends in it."""
-    while size and (data := cursor.take_any(size)):
+    """Step over a skippable frame; of a pipe, as at creation, ``lz4 -d`` wants all of it."""
+    while size:
+        data = cursor.take_any(size)
+        if not data:
+            raise truncated("the file ends inside a skippable LZ4 frame", cursor.offset)
         size -= len(data)
 
 
@@ -94,26 +98,58 @@ def _parse_descriptor(cursor: Cursor) -> _Descriptor:
 
 
 def _frame(cursor: Cursor) -> Chunks:
-    """
-    Yield the content of a frame behind its magic number.
+    """Yield the content of a frame behind its magic number, without that of a call that fails."""
+    late = b""
+    try:
+        for output in _calls(cursor):
+            yield late
+            late = output
+    except TruncatedImageError:
+        yield late  # no call fails, there is nothing left to call with
+        raise
+    yield late
 
-    ``Frame = Magic Descriptor Block* EndMark [Checksum]``.
+
+def _calls(cursor: Cursor) -> Chunks:
+    """
+    Yield the content of a frame behind its magic number, as calls of the library give it out.
+
+    ``Frame = Magic Descriptor Block* EndMark [Checksum]``; a call goes on behind a block up to the next block's data.
     """
     descriptor = _parse_descriptor(cursor)
     running = XXH32()
     size, history = 0, b""
-    while (word := int.from_bytes(_take(cursor, 4), "little")) != 0:
-        content = _block(cursor, word, descriptor, history)
-        if descriptor.linked:
-            history = (history + content)[-_HISTORY:]
-        if descriptor.content_checksum:
-            running.update(content)
-        size += len(content)
-        yield from _pieces(content)
-    if descriptor.content_size not in {None, size}:
-        raise mismatch(f"an LZ4 frame claims {descriptor.content_size} bytes, found {size}", cursor.offset)
+    while word := _block_word(cursor, descriptor, size):
+        yield b""
+        block = (
+            _stored(cursor, word & ~_STORED, descriptor)
+            if word & _STORED
+            else _packed(cursor, word, descriptor, history)
+        )
+        for output in block:
+            if descriptor.linked:
+                history = (history + output)[-_HISTORY:]
+            if descriptor.content_checksum:
+                running.update(output)
+            size += len(output)
+            yield output
+    yield b""
     if descriptor.content_checksum:
         _check(cursor, running.digest(), "content")
+
+
+def _block_word(cursor: Cursor, descriptor: _Descriptor, size: int) -> int:
+    """Return what is in front of a block, or zero at the end of the frame behind *size* bytes of content."""
+    start = cursor.offset
+    word = int.from_bytes(_take(cursor, 4), "little")
+    claimed = word & ~_STORED
+    if claimed > descriptor.block_size:
+        raise corrupt(
+            f"an LZ4 block claims {claimed} bytes, at most {descriptor.block_size} are allowed", start
+        )
+    if not word and descriptor.content_size not in {None, size}:
+        raise mismatch(f"an LZ4 frame claims {descriptor.content_size} bytes, found {size}", cursor.offset)
+    return word
 
 
 def _check(cursor: Cursor, computed: int, what: str) -> None:
@@ -123,16 +159,38 @@ def _check(cursor: Cursor, computed: int, what: str) -> None:
         raise mismatch(message, cursor.offset - 4)
 
 
-def _block(cursor: Cursor, word: int, descriptor: _Descriptor, history: bytes) -> bytes:
-    """Return the content of the block whose size word was read."""
+def _stored(cursor: Cursor, size: int, descriptor: _Descriptor) -> Chunks:
+    """Yield the content of a block that is stored, also of one that is cut."""
+    check, computed = 4 * descriptor.block_checksums, XXH32()
+    for left in range(size, 0, -_CALL):
+        data = cursor.take(min(left, _CALL))
+        computed.update(data)
+        yield data
+        if len(data) < min(left, _CALL):
+            raise truncated("the file ends inside an LZ4 frame", cursor.offset)
+    if check:
+        if not _in_one_call(size, check):
+            yield b""
+        _check(cursor, computed.digest(), "block")
+    if not _in_one_call(size, check + 4):
+        yield b""
+
+
+def _packed(cursor: Cursor, size: int, descriptor: _Descriptor, history: bytes) -> Chunks:
+    """Yield the content of a block that is compressed."""
     start = cursor.offset - 4
-    size = word & ~_STORED
-    if size > descriptor.block_size:
-        raise corrupt(f"an LZ4 block claims {size} bytes, at most {descriptor.block_size} are allowed", start)
     data = _take(cursor, size)
     if descriptor.block_checksums:
         _check(cursor, xxh32(data), "block")
-    return data if word & _STORED else _expand(data, history, descriptor.block_size, start)
+        size += 4
+    yield from _pieces(_expand(data, history, descriptor.block_size, start))
+    if not _in_one_call(size, 4):
+        yield b""
+
+
+def _in_one_call(size: int, behind: int) -> bool:
+    """Return whether the end of *size* bytes and so many *behind* them are read at once."""
+    return (size - 1) % _CALL + 1 + behind <= _CALL
 
 
 def _legacy_frame(cursor: Cursor) -> Chunks:
@@ -146,15 +204,16 @@ def _legacy_frame(cursor: Cursor) -> Chunks:
 
 
 def _pieces(data: bytes) -> Chunks:
-    for start in range(0, len(data), _PIECE):
-        yield data[start : start + _PIECE]
+    for start in range(0, len(data), _CALL):
+        yield data[start : start + _CALL]
 
 
 def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
     """
     Return the content of a compressed block (LZ4 block format), at most *limit* bytes.
 
-    ``Block = Sequence*``, ``Sequence = Token Length* Literals [Offset Length*]``; the last one has no match.
+    ``Block = Sequence*``, ``Sequence = Token Length* Literals [Offset Length*]``; the last one has no match.  lz4
+    refuses a match near the end of the block ("End of block conditions"), or near the *limit*.
     """
     output = bytearray(history)
     limit += len(history)
@@ -168,7 +227,10 @@ def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
                 length, position = _length(data, position)
             output += data[position : position + length]
             position += length
-            if position >= end:
+            if len(output) > limit - _BEHIND_START or (
+                position > end - _BEHIND_LITERALS
+                and (length >= _CONTINUED or position - length > end - _SHORTCUT)
+            ):
                 break
             offset = data[position] | data[position + 1] << 8
             position += 2
@@ -176,8 +238,10 @@ def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
             if length == _CONTINUED + _LEAST_MATCH:
                 length, position = _length(data, position)
                 length += _LEAST_MATCH
+                if position > end - _BEHIND_LENGTH:
+                    raise _bad_block(start)
             match = len(output) - offset
-            if match < 0 or not offset or len(output) + length > limit:
+            if match < 0 or len(output) + length > limit - _BEHIND_MATCH:
                 raise _bad_block(start)
             output += (
                 output[match : match + length] if offset >= length else _repeated(output[match:], length)
@@ -191,6 +255,10 @@ def _expand(data: bytes, history: bytes, limit: int, start: int) -> bytes:
 
 _CONTINUED = 15
 _LEAST_MATCH = 4
+# Input that must follow literals which are not the last ones, and the length of a match; content up to the limit that
+# must be free where a match starts, and where it ends.  Of few literals lz4 looks at their beginning instead.
+_BEHIND_LITERALS, _BEHIND_LENGTH, _BEHIND_START, _BEHIND_MATCH = 8, 4, 12, 5
+_SHORTCUT = 17
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:
@@ -204,6 +272,8 @@ def _length(data: bytes, position: int) -> tuple[int, int]:
 
 def _repeated(pattern: bytearray, length: int) -> bytearray:
     """Return *length* bytes of a *pattern* that follows itself: a match that overlaps what it appends."""
+    if not pattern:
+        return bytearray(length)  # what lz4 makes of an offset of zero, which no compressor writes
     return (pattern * (length // len(pattern) + 1))[:length]
 
 
