@@ -45,6 +45,7 @@ class ControlCheck:
 
     Attributes:
         kinds: The type of each, by its path; the last one where names repeat.
+        leads: Whether a symbolic link leads to a directory, by its path, for those that stay in the tree.
         has_root: Whether a member below rootfs/ was seen, its own entry included.
         root_count: Members of the root file system but for its own entry; None where they were not read.
     """
@@ -52,6 +53,7 @@ class ControlCheck:
     def __init__(self, source: str) -> None:
         self._source = source
         self.kinds: dict[bytes, EntryType] = {}
+        self.leads: dict[bytes, bool] = {}
         self._metadata_members = 0
         self._late_metadata = False
         self.has_root = False
@@ -98,14 +100,16 @@ class ControlCheck:
             ):
                 continue
             refused = judged.target.traits.regular_control_files and name.endswith(".yaml")
+            # The daemon cannot write its own into a disk.
+            refused = refused or (kind is EntryType.BLOCK_DEVICE and name == "backup.yaml")
             yield self._report(
                 "control-file-link",
                 f"{name!r} is a {described(kind)}, expected a {described(expected)}",
                 Stage.CREATE if refused else None,
             )
 
-        if self.kinds.get(b"backup.yaml") is EntryType.DIRECTORY:
-            text = "'backup.yaml' is a directory, so the daemon cannot write its own"
+        if self.kinds.get(b"backup.yaml") is EntryType.DIRECTORY or self.leads.get(b"backup.yaml"):
+            text = "'backup.yaml' is a directory, or leads to one, so the daemon cannot write its own"
             yield self._report("control-file-directory", text, Stage.CREATE)
 
     def _root(self, judged: Judged) -> Iterator[Diagnostic]:
@@ -115,6 +119,9 @@ class ControlCheck:
             text = (
                 f"'rootfs' in the metadata archive is a {described(kind)}, so no directory can be made there"
             )
+            yield self._report("root-not-directory", text, Stage.CREATE)
+        elif judged.layout is Layout.SPLIT and self.leads.get(b"rootfs") is False:
+            text = "'rootfs' in the metadata archive is a symbolic link that leads to no directory"
             yield self._report("root-not-directory", text, Stage.CREATE)
         elif kind not in {None, EntryType.DIRECTORY}:
             yield self._report(

@@ -76,6 +76,44 @@ class UnpackCheck:
         found = self._findings.all()
         return (*found, *self._in_dev.all()) if unpacks_dev else found
 
+    @property
+    def assumes(self) -> bool:
+        """Whether anything is known to be there before the archive."""
+        return bool(self._files or self._empty or self._links)
+
+    def assume(self, path: bytes, kind: EntryType, target: bytes) -> None:
+        """Take for granted what another archive has left at *path*; where its links lead out of the tree is unknown."""
+        for ancestor in self._new_ancestors(path[: path.rfind(b"/") + 1]):
+            if ancestor not in self._links and len(self._directories) < _REMEMBERED:
+                self._directories.add(hash(ancestor))
+        if kind is EntryType.SYMLINK:
+            if not _leads_out(target) and len(self._links) < _OWNERS:
+                self._links[path] = target
+        elif len(self._empty) + len(self._files) < _REMEMBERED:
+            (self._empty if kind is EntryType.DIRECTORY else self._files).add(hash(path))
+
+    def see_unsquashed(self, path: bytes, kind: EntryType) -> None:
+        """Take what ``unsquashfs -f`` unpacks to *path* over what was assumed: it replaces files by files only."""
+        code, text = "member-over-directory", None
+        for ancestor in self._new_ancestors(path[: path.rfind(b"/") + 1]):
+            if hash(ancestor) in self._files or self.leads_to_directory(ancestor) is False:
+                code, text = (
+                    "member-inside-file",
+                    f"lies below {os.fsdecode(ancestor)!r}, which is no directory",
+                )
+        if kind is EntryType.DIRECTORY:
+            if self.leads_to_directory(path) is False:
+                text = "is a directory, and a symbolic link before that leads to none"
+        elif hash(path) in self._directories or hash(path) in self._empty:
+            text = f"is a {_described(kind)}, and a directory before"
+        if text:
+            text = f"{os.fsdecode(path)[:200]!r} {text}, in the metadata archive"
+            self._findings.add(diagnose(code, text, stage=Stage.CREATE, source=self._source))
+
+    def leads_to_directory(self, path: bytes) -> bool | None:
+        """Return whether a symbolic link leads to a directory, None where there is none that stays in the tree."""
+        return self._leads_to_directory(path) if path in self._links else None
+
     def see_batch(self, batch: Batch) -> None:
         """Take ordinary members that follow one another."""
         buffer, files, add = batch.buffer, self._files, self._files.add
@@ -184,7 +222,7 @@ class UnpackCheck:
 
     def _check_place(self, member: TarMember, path: bytes) -> None:
         """Report what is no directory in the place of one."""
-        text = f"is a {_described(member.type)}"
+        text = f"is a {member.type.title}"
         if not path:
             self._refuse("member-over-directory", member, f"{text} in the place of the directory itself")
         elif hash(path) in self._directories:
@@ -366,7 +404,7 @@ class UnpackCheck:
 
     def _add_link(self, path: bytes, target: bytes) -> None:
         """Put a symbolic link to *target* at *path*."""
-        if target.startswith(b"/") or (b".." in target and b".." in target.split(b"/")):
+        if _leads_out(target):
             # Put in place only when all is unpacked; until then an empty file stands there.
             if len(self._files) < _REMEMBERED:
                 self._files.add(hash(path))
@@ -400,8 +438,9 @@ def _is_decimal(text: bytes, high: int) -> bool:
     return True
 
 
-def _described(kind: EntryType) -> str:
-    return kind.name.lower().replace("_", " ")
+def _leads_out(target: bytes) -> bool:
+    """Return whether the target of a symbolic link may lie outside the tree."""
+    return target.startswith(b"/") or (b".." in target and b".." in target.split(b"/"))
 
 
 def _without_dotdot(name: bytes) -> bytes:

@@ -27,6 +27,7 @@ from lxdimage.formats import (
     ImageType,
     Layout,
     begins_with_json,
+    control_path,
     identify,
 )
 from lxdimage.formats._seekable import SeekableFile
@@ -69,6 +70,9 @@ class Pass:
         self._whole: Digest | None = None  # of the files so far: the first file's own goes on
         self._judges = [Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets]
         self._control = ControlCheck(sources[0].name)
+        self._root_unpack = UnpackCheck(
+            sources[-1].name
+        )  # of a split image's root, over what is there before
         self._findings: list[Diagnostic] = []
         self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
@@ -163,6 +167,9 @@ class Pass:
         else:
             self._end(stream, reader)
         self._control.root_count = roots
+        for name in (b"rootfs", b"backup.yaml"):
+            if (leads := unpack.leads_to_directory(name)) is not None:
+                self._control.leads[name] = leads
         self._finish_archive(stream, reader, unpack)
 
     def _root_batch(self, batch: Batch, reader: TarReader, unpack: UnpackCheck) -> int:
@@ -171,6 +178,9 @@ class Pass:
             self._import(batch[0], reader)  # the others would tell the daemons nothing more
         self._control.has_root = True
         self._batch(batch, unpack)
+        if self._layout is Layout.SPLIT:
+            for place in range(len(batch)):
+                self._expect_at_root(batch[place])
         names = [name for name, _, _ in batch.members]
         return len(names) - sum(map(names.count, ROOT_PREFIXES))
 
@@ -184,6 +194,8 @@ class Pass:
         unpack.see(member)
         if member.flag in _UNREAL:
             return 0
+        if self._layout is Layout.SPLIT:
+            self._expect_at_root(member)
         if not member.name.startswith(ROOT_PREFIXES):
             self._control.see(member, decided=decided)
             self._keep(member)
@@ -192,6 +204,12 @@ class Pass:
         if member.name in self._templates.wanted:
             self._templates.see_target(member.name, member.entry)
         return member.name not in ROOT_PREFIXES
+
+    def _expect_at_root(self, member: TarMember) -> None:
+        """Remember what the metadata archive of a split image puts where its root is unpacked afterwards."""
+        parent, _, path = control_path(member.name).partition(b"/")
+        if parent == b"rootfs" and path:
+            self._root_unpack.assume(path, member.type, member.target)
 
     def _batch(self, batch: Batch, unpack: UnpackCheck) -> None:
         """Take ordinary members of the root file system."""
@@ -409,7 +427,7 @@ class Pass:
 
     def _root_archive(self, stream: FileStream) -> None:
         reader = stream.members(strict=False)
-        unpack = UnpackCheck(stream.name)
+        unpack = self._root_unpack
         prefixed = 0
         try:
             for found in reader.batches():
@@ -471,10 +489,13 @@ class Pass:
                 for member in members_at_creation(squashfs):
                     self._members += 1
                     count += member.name not in {b"./", b"."}
+                    if self._root_unpack.assumes:
+                        self._root_unpack.see_unsquashed(control_path(member.name), member.type)
                     if member.name in self._templates.wanted:
                         self._templates.see_target(member.name, member.entry)
                     self._fidelity(member)
                 self._report(squashfs.refusals(Stage.CREATE))
+            self._report(self._root_unpack.findings(unpacks_dev=True))
             self._control.root_count = count
         except InvalidImageError as error:
             self._report(restaged(diagnostic, Stage.CREATE) for diagnostic in error.diagnostics)

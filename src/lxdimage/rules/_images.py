@@ -238,7 +238,7 @@ The daemon refuses late, with ``Invalid instance type``, and leaves the file beh
         severity=Severity.WARNING,
         explanation="""
 A symbolic link called ``rootfs`` sends the whole root file system somewhere else, on daemons that do not look: out of the instance and onto the host (CVE-2026-48749).
-Today's Incus creates no instance from it.
+Today's Incus creates no instance from it, and no daemon does where the root of a split image comes to a link that leads to no directory.
 """,
     ),
     Rule(
@@ -267,7 +267,7 @@ The files end up in ``/rootfs`` of the instance, which has no init then.
         explanation="""
 Daemons read metadata.yaml and templates, and write backup.yaml and exec-output, as root on the host.
 Older ones follow a link in their place, to any file of the host (CVE-2026-63125, CVE-2026-63343, CVE-2026-48750, CVE-2026-48752).
-Today's LXD creates no instance where metadata.yaml or backup.yaml is special.
+Today's LXD creates no instance where metadata.yaml or backup.yaml is special, and no daemon does where backup.yaml is a block device.
 No honest image has one.
 """,
         hint="do not import this image",
@@ -338,6 +338,7 @@ A component of a path has at most 255 bytes, a path at most 4095.
         explanation="""
 Its parent is a file, or a symbolic link that leads out of the tree.
 GNU tar puts links with an absolute target, or with ``..`` in it, in place only at the end, so nothing can be unpacked through them.
+The root of a split image is unpacked over what the metadata archive has below ``rootfs/``.
 """,
     ),
     Rule(
@@ -362,6 +363,7 @@ A hard link repeats an earlier member of the same archive; without it, unpacking
         severity=Severity.ERROR,
         explanation="""
 GNU tar replaces an empty directory by a file or a link, but not one with content, and not the destination itself.
+unsquashfs replaces none, such as one that the metadata archive of a split image has below ``rootfs/``.
 """,
     ),
     Rule(
@@ -383,7 +385,7 @@ GNU tar makes a directory of it and reads the content as the next header.
     ),
     Rule(
         code="control-file-directory",
-        title="backup.yaml is a directory",
+        title="backup.yaml is a directory or leads to one",
         severity=Severity.ERROR,
         explanation="""
 When an instance is created the daemon writes a backup.yaml of its own beside the root file system, and a directory is in its way.
