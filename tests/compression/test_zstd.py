@@ -11,7 +11,7 @@ from lxdimage.compression import Compression
 from lxdimage.compression._zstd import _Frames
 from lxdimage.errors import LimitExceededError, TruncatedImageError, UnsupportedFormatError
 from lxdimage.limits import Limits
-from streams import CONTENT, Outcome, Stream, corpus, cut, flipped, outcome
+from streams import CONTENT, SMALL, Outcome, Stream, corpus, cut, flipped, outcome
 
 MIB = 1 << 20
 FRAME = zstandard.ZstdCompressor(write_checksum=True).compress(CONTENT)
@@ -56,6 +56,32 @@ def test_garbage_does_not_reach_the_decoder(tail: bytes) -> None:
     found = outcome(Compression.ZSTD, [FRAME + tail])
     assert (CONTENT, ("trailing-garbage",)) == (found.content, found.codes)
     assert f"at byte {len(FRAME)} " in found.message
+
+
+_OTHERS = ("gzip", "xz", "lzma", "zstd")
+
+
+@pytest.mark.parametrize("first", _OTHERS)
+@pytest.mark.parametrize("second", _OTHERS)
+def test_streams_that_zstd_decodes_behind_a_frame_are_content(first: str, second: str) -> None:
+    data = FRAME + SMALL[first].data + SMALL[second].data
+    assert (
+        Outcome(CONTENT * 3) == outcome(Compression.ZSTD, [data]) == outcome(Compression.ZSTD, cut(data, 4))
+    )
+
+
+def test_an_lz4_frame_behind_a_frame_is_content() -> None:
+    frame = next(stream for stream in corpus() if stream.name == "lz4-no-checksum.lz4")
+    assert Outcome(CONTENT + frame.content + CONTENT) == outcome(
+        Compression.ZSTD, [FRAME + frame.data + FRAME]
+    )
+
+
+@pytest.mark.parametrize(
+    "tail", [SMALL["bzip2"].data, SMALL["gzip"].data + b"x", SMALL["xz"].data + bytes(4)]
+)
+def test_streams_that_zstd_does_not_decode_are_garbage(tail: bytes) -> None:
+    assert ("trailing-garbage",) == outcome(Compression.ZSTD, [FRAME + tail]).codes
 
 
 def _frame_of_window(exponent: int) -> bytes:

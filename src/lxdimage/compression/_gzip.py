@@ -19,7 +19,7 @@ from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, truncated, unsupported
 from lxdimage.errors import InvalidImageError, TruncatedImageError
 
-__all__ = ["ZLIB", "Engine", "decode_gzip", "isal_engine"]
+__all__ = ["ZLIB", "Engine", "decode_gzip", "decode_member", "isal_engine"]
 
 
 class Inflater(Protocol):
@@ -104,6 +104,11 @@ def decode_gzip(cursor: Cursor, engine: Engine | None = None) -> Chunks:
     yield from member(cursor, engine)
     while _at_member(cursor):
         yield from member(cursor, engine)
+
+
+def decode_member(cursor: Cursor) -> Chunks:
+    """Yield the content of one member, and leave what follows it."""
+    return _member(cursor, ZLIB)
 
 
 def _at_member(cursor: Cursor) -> bool:

@@ -15,7 +15,7 @@ from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, tr
 from lxdimage.compression._xxh32 import XXH32, xxh32
 from lxdimage.errors import InvalidImageError, TruncatedImageError
 
-__all__ = ["decode_lz4"]
+__all__ = ["decode_frame", "decode_lz4"]
 
 _FRAME, _LEGACY = 0x184D2204, 0x184C2102
 _SKIPPABLE, _SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0
@@ -44,6 +44,12 @@ def decode_lz4(cursor: Cursor) -> Chunks:
         else:
             raise trailing_garbage("lz4", start)
         first = False
+
+
+def decode_frame(cursor: Cursor) -> Chunks:
+    """Yield the content of one frame, and leave what follows it."""
+    _take(cursor, 4)
+    return _frame(cursor)
 
 
 def _take(cursor: Cursor, size: int) -> bytes:

@@ -114,8 +114,8 @@ _UNKNOWN_SIZE, _MOST_SIZE = (1 << 64) - 1, 1 << 38
 _FIRST = 1 << 14
 
 
-def decode_lzma(cursor: Cursor, limits: Limits) -> Chunks:
-    """Yield the content of an ``.lzma`` file (LZMA_Alone): one stream, nothing behind it."""
+def decode_lzma(cursor: Cursor, limits: Limits, *, alone: bool = False) -> Chunks:
+    """Yield the content of an ``.lzma`` file (LZMA_Alone): one stream, nothing behind it unless it is read *alone*."""
     _check_header(cursor.peek(_HEADER_SIZE))
     decoder = LZMADecoder(
         lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=limits.window + OVERHEAD),
@@ -130,7 +130,7 @@ def decode_lzma(cursor: Cursor, limits: Limits) -> Chunks:
             message = f"the lzma data is damaged behind its first {decoder.total} bytes"
             raise lzma_failure(error, message, 0) from None
     cursor.give_back(decoder.unused_data)
-    if cursor.peek(1):
+    if not alone and cursor.peek(1):
         raise trailing_garbage("lzma", cursor.offset)
 
 

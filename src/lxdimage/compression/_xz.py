@@ -37,26 +37,31 @@ _KNOWN_CHECKS = frozenset({0, 1, 4, 10})
 _PADDING_AT_ONCE = 1 << 12  # little, as it is copied around for every stream of a file
 
 
-def decode_xz(cursor: Cursor, limits: Limits, threads: int) -> Chunks:
-    """Yield the content of all streams; *threads* of them work on blocks whose headers give their sizes."""
+def decode_xz(cursor: Cursor, limits: Limits, threads: int, *, alone: bool = False) -> Chunks:
+    """
+    Yield the content of all streams, or of the first one *alone*.
+
+    So many *threads* work on blocks whose headers give their sizes.
+    """
     with Workers(threads) as workers:
         blocks = _Blocks(workers, limits, threads)
         try:
-            yield from _streams(cursor, blocks)
+            yield from _streams(cursor, blocks, alone=alone)
         except InvalidImageError:
             # What is wrong lies behind the blocks that are on their way.
             yield from blocks.finish()
             raise
 
 
-def _streams(cursor: Cursor, blocks: _Blocks) -> Chunks:
+def _streams(cursor: Cursor, blocks: _Blocks, *, alone: bool) -> Chunks:
     unknown: int | None = None
     flags: StreamFlags | None = _parse_stream_header(cursor, first=True)
     while flags:
         if flags.check not in _KNOWN_CHECKS and unknown is None:
             unknown = flags.check
         yield from _stream(cursor, flags, blocks)
-        flags = _parse_stream_header(cursor, first=False) if _another_stream(cursor) else None
+        more = not alone and _another_stream(cursor)
+        flags = _parse_stream_header(cursor, first=False) if more else None
     yield from blocks.finish()
     if unknown is not None:
         raise unsupported(f"the xz integrity check has the unknown type {unknown}", cursor.offset)

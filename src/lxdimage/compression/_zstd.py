@@ -4,6 +4,8 @@ Zstandard frames one after the other (RFC 8878), by libzstd.
 libzstd's streaming reader does not say where a frame ends, so that the frames are followed here by the sizes in
 their headers: that tells a file that ends too early and garbage behind it.  What precedes damage comes out as from
 ``zstd -d``: calls have the sizes of its buffers while a file is small, and the output of a failed call is lost.
+
+Behind a frame the program also takes a gzip member, or a stream of xz, lzma or lz4, and then any of all these again.
 """
 
 from __future__ import annotations
@@ -35,7 +37,39 @@ _MOST_WINDOW = 128 << 20
 
 
 def decode_zstd(cursor: Cursor, limits: Limits) -> Chunks:
-    """Yield the content of all frames."""
+    """Yield the content of all frames, and of what else the program decodes behind them."""
+    yield from _zstd_frames(cursor, limits)
+    while rest := cursor.peek(4):
+        if _is_magic(rest):
+            yield from _zstd_frames(cursor, limits)
+        else:
+            yield from _foreign(cursor, rest, limits)
+
+
+def _foreign(cursor: Cursor, head: bytes, limits: Limits) -> Chunks:
+    """Return the content of one stream of another format, which begins with *head*."""
+    if len(head) == 4:
+        if head.startswith(b"\x1f\x8b"):
+            from lxdimage.compression._gzip import decode_member
+
+            return decode_member(cursor)
+        if head.startswith(b"\xfd7"):
+            from lxdimage.compression._xz import decode_xz
+
+            return decode_xz(cursor, limits, 1, alone=True)
+        if head.startswith(b"\x5d\0"):
+            from lxdimage.compression._lzma import decode_lzma
+
+            return decode_lzma(cursor, limits, alone=True)
+        if head == b"\x04\x22\x4d\x18":
+            from lxdimage.compression._lz4 import decode_frame
+
+            return decode_frame(cursor)
+    raise trailing_garbage("zstd", cursor.offset)
+
+
+def _zstd_frames(cursor: Cursor, limits: Limits) -> Chunks:
+    """Yield the content of frames of this format, one at least."""
     import zstandard
 
     source = _Source(cursor)
@@ -92,7 +126,7 @@ class _Source:
         return data[:known]
 
     def check_end(self) -> None:
-        """Complain unless the file ended with a complete frame."""
+        """Complain unless a complete frame came last."""
         offset = self._cursor.offset
         if self._frames.within:
             raise truncated("the file ends inside a zstd frame", offset)
@@ -101,8 +135,7 @@ class _Source:
                 raise truncated("the file ends inside a zstd frame", offset + len(rest))
             if not offset:
                 raise corrupt(f"expected a zstd frame, found {rest!r}", offset)
-            raise trailing_garbage("zstd", offset)
-        if not offset:
+        elif not offset:
             raise truncated("the file is empty, expected a zstd frame", offset)
 
 
