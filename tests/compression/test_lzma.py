@@ -10,7 +10,7 @@ import pytest
 from lxdimage.compression import Compression
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.limits import Limits
-from streams import CONTENT, Outcome, cut, outcome, text
+from streams import CONTENT, Outcome, cut, flipped, outcome, text
 
 MIB = 1 << 20
 DATA = lzma.compress(CONTENT, lzma.FORMAT_ALONE)
@@ -69,6 +69,21 @@ def test_what_precedes_damage_comes_out() -> None:
     assert found.error is InvalidImageError
     assert len(content) // 3 < len(found.content)
     assert content[: len(content) // 3] == found.content[: len(content) // 3]
+
+
+# Squares of numbers, and how many bytes the lzma program writes when a bit is flipped at a position.
+_SQUARES = bytes.fromhex(
+    "5d00000400ffffffffffffffff0018080286492e680e26ce2bf19249ae2f17e378b29f1b03cd226423c1b868ec20f84737ebff7a03130d05"
+    "0cedd7735d5f397653a4820313edc97dca300f8fb8856501ac8274235520f931c43593e2356deee73d10396c360e5a0c2ee9f04ca0437d73"
+    "127ac009f947e189535cac8960ff95a46000"
+)
+
+
+@pytest.mark.parametrize(("position", "written"), [(20, 7), (40, 28), (60, 59), (80, 96), (100, 127)])
+def test_every_byte_in_front_of_damage_comes_out(position: int, written: int) -> None:
+    damaged = flipped(_SQUARES, position, 2)
+    assert written == len(outcome(Compression.LZMA, [damaged]).content)
+    assert written == len(outcome(Compression.LZMA, cut(damaged, position)).content)
 
 
 @pytest.mark.parametrize("compression", [Compression.LZMA, Compression.XZ])

@@ -3,7 +3,7 @@ LZMA as liblzma decodes it: pieces of bounded size, and all that precedes damage
 
 The standard library's decoder loses the output of the call in which it meets damage.  ``xz -d`` writes it, and
 whether a daemon imports a damaged image depends on it.  So the beginning of the input is kept, and after an error
-it is decoded once more up to the very byte.
+it is decoded again, up to the very byte.
 """
 
 from __future__ import annotations
@@ -79,23 +79,42 @@ class LZMADecoder:
             self._kept += data
 
     def _rescue(self) -> Chunks:
-        """Yield what lies between the last byte given out and the damage."""
+        """
+        Yield what lies between the last byte given out and the damage.
+
+        liblzma decodes on for as long as it has input and room: it is given ever less of both, so that the call that
+        fails has nothing else to lose.
+        """
         if self._kept is None:
             return
-        decoder, data, rescued = self._new(), bytes(self._kept), bytearray()
-        left = self.total
-        try:
-            while left and (output := decoder.decompress(data, min(left, _PIECE))):
-                left -= len(output)
-                data = b""
-            while output := decoder.decompress(data, 1):
-                rescued += output
-                data = b""
-        except lzma.LZMAError:
-            pass
+        data, good, rescued = bytes(self._kept), 0, bytearray()
+        for step, room in _RESCUES:
+            decoder, rescued, left = self._new(), bytearray(), self.total
+            try:
+                left = _pass_on(decoder, data[:good], _PIECE, left, rescued)
+                while good < len(data):
+                    left = _pass_on(decoder, data[good : good + step], room, left, rescued)
+                    good += step
+            except lzma.LZMAError:
+                pass
         if rescued:
             self.total += len(rescued)
             yield bytes(rescued)
+
+
+# Steps of input and the most output of one call, from one try to decode what precedes damage to the next.
+_RESCUES = ((1 << 10, _PIECE), (1, _PIECE), (1, 1))
+
+
+def _pass_on(decoder: lzma.LZMADecompressor, data: bytes, room: int, skipped: int, content: bytearray) -> int:
+    """Add to *content* what *data* decodes to, but for the first *skipped* bytes; return how many are left of these."""
+    while True:
+        output = decoder.decompress(data, room)
+        content += output[skipped:]
+        skipped = max(0, skipped - len(output))
+        if decoder.eof or (decoder.needs_input and len(output) < room):
+            return skipped
+        data = b""
 
 
 def lzma_failure(error: lzma.LZMAError, message: str, offset: int) -> InvalidImageError:
