@@ -105,7 +105,7 @@ class UnpackCheck:
             if self.leads_to_directory(path) is False:
                 text = "is a directory, and a symbolic link before that leads to none"
         elif hash(path) in self._directories or hash(path) in self._empty:
-            text = f"is a {_described(kind)}, and a directory before"
+            text = f"is a {kind.title}, and a directory before"
         if text:
             text = f"{os.fsdecode(path)[:200]!r} {text}, in the metadata archive"
             self._findings.add(diagnose(code, text, stage=Stage.CREATE, source=self._source))
