@@ -16,7 +16,6 @@ __all__ = [
     "BLOCK",
     "PADDING",
     "PAX_NULLABLE",
-    "SIGNATURES",
     "ZERO_BLOCK",
     "HeaderError",
     "SparseMap",
@@ -51,7 +50,6 @@ BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
 PADDING = tuple(bytes(-size % BLOCK) for size in range(BLOCK))
 """The zeros that fill up the last block, by the bytes in it."""
-SIGNATURES = {b"ustar\x0000": "ustar", b"ustar  \0": "gnu"}
 
 SparseMap = tuple[tuple[int, int], ...]
 
