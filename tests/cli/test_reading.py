@@ -104,6 +104,39 @@ def test_standard_input_is_a_dash(
     assert hashlib.sha256(GOOD).hexdigest() + "\n" == run(capsys, "fingerprint", "-")[1]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            [verb, "-", "-"]
+            for verb in ("info", "validate", "fingerprint", "show", "ls", "render", "diff", "validate --each")
+        ),
+        ["build", "-", "--metadata", "-", "-o", "new"],
+        ["convert", "-", "--metadata", "-", "-o", "new"],
+        ["edit", "-", "--metadata", "-", "-o", "new"],
+    ],
+    ids=" ".join,
+)
+def test_standard_input_is_one_of_the_files_at_most(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD)))
+    verb, *rest = arguments
+    status, out, err = run(capsys, *verb.split(), *rest)
+    assert (2, "", "lxdimage: error: standard input can be read only once\n") == (status, out, err)
+    assert not Path("new").exists()
+
+
+def test_validate_tells_how_to_give_more_than_one_image(capsys: pytest.CaptureFixture[str]) -> None:
+    images = ["image.tar.gz"] * 3
+    assert run(capsys, "validate", *images) == (
+        2,
+        "",
+        "lxdimage: error: an image is one file or two, 3 given; --each takes each for an image of its own\n",
+    )
+    assert run(capsys, "validate", "--each", *images)[0] == 0
+
+
 def test_info_shows_what_the_image_is(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "info", "image.tar.gz")
     assert status == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lxdimage.build import build_image
-from lxdimage.cli._options import add_limits, file_argument, limits_of, parse_size
+from lxdimage.cli._options import add_limits, file_argument, files_of, limits_of, parse_size
 from lxdimage.cli._output import Meter
 from lxdimage.cli._template_rules import add_rules, rules_of
 from lxdimage.cli._writing import (
@@ -84,9 +84,10 @@ def _add_root(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build the image, and print its fingerprint."""
     epoch = source_date_epoch() if arguments.source_date_epoch is None else arguments.source_date_epoch
+    (root,) = files_of([arguments.rootfs], arguments.metadata)
     with Meter("build") as meter:
         built = build_image(
-            file_argument(arguments.rootfs),
+            root,
             output_of(arguments),
             metadata=None if arguments.metadata is None else file_argument(arguments.metadata),
             templates=arguments.templates,

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from lxdimage.archive import EntryType
-from lxdimage.cli._options import add_limits, add_members, file_argument, files_and_members, limits_of
+from lxdimage.cli._options import add_limits, add_members, files_and_members, files_of, limits_of
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.image import ImageMember, arrange_files, open_members
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the contents of the members, in the order of the image."""
     files, names = files_and_members(arguments, required=True)
-    ordered, _ = arrange_files(*map(file_argument, files))
+    ordered, _ = arrange_files(*files_of(files))
     wanted = {name.strip("/") for name in names}
     with open_members(*ordered, limits=limits_of(arguments)) as members:
         for item in members:

@@ -7,7 +7,7 @@ import argparse
 from lxdimage.build import convert_image
 from lxdimage.build._facts import NO_FACTS
 from lxdimage.build._settle import Wishes, settle_metadata
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, files_of, limits_of
 from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._writing import (
     add_form,
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert the image, and print its fingerprints."""
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files, arguments.metadata))
     given = arguments.compression
     with Meter("convert") as meter:
         built = convert_image(

@@ -8,9 +8,8 @@ import sys
 
 from lxdimage.archive import EntryType
 from lxdimage.cli._diff_text import diff_text, template_hunks
-from lxdimage.cli._options import add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import Meter, rule_json, wants_colour
-from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import render
 from lxdimage.diff import (
     ComparedImage,
@@ -80,9 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare the images; tell by the exit status whether they differ."""
-    if arguments.files.count("-") > 1:
-        raise UsageError("standard input can be read only once")
-    before, after = group_files(*map(file_argument, arguments.files))
+    before, after = group_files(*files_of(arguments.files))
     ignored = {MemberField(name) for name in arguments.ignore}
     with Meter("diff") as meter:
         diff = diff_images(

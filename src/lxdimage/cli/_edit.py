@@ -15,7 +15,7 @@ from pathlib import Path
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument
 from lxdimage.build import OutputTarget, edit_image
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._template_rules import add_rules, rules_of
 from lxdimage.cli._usage import UsageError
@@ -37,7 +37,7 @@ __all__ = ["configure", "run"]
 _EPILOG = """\
 Without any option that says what to change, metadata.yaml is opened in an editor: $VISUAL, $EDITOR or vi.
 The root is copied as it is where it is apart from the metadata, as it is in every split image and in unified images
-that 'lxdimage build' and 'convert' write.  The new fingerprint goes to standard output, the old one to standard error.
+that 'lxdimage build' and 'convert' write.  The fingerprint goes to standard output.
 """
 
 
@@ -90,12 +90,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Edit the image, and print its fingerprints."""
+    """Edit the image, and print the fingerprint of the new one."""
     if arguments.in_place == (arguments.output is not None):
         raise UsageError("give either --output or --in-place")
     if arguments.in_place and arguments.output_rootfs:
         raise UsageError("--output-rootfs goes with --output, not with --in-place")
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files, arguments.metadata))
     metadata = None if arguments.metadata is None else _read(arguments.metadata)
     written = None
     if _wants_editor(arguments):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lxdimage.cli._options import add_limits, add_members, file_argument, files_and_members, limits_of
+from lxdimage.cli._options import add_limits, add_members, files_and_members, files_of, limits_of
 from lxdimage.cli._output import Meter, wants_colour
 from lxdimage.diagnostics import Severity, escape, render
 from lxdimage.extract import extract_image
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Extract the members and say what was not as the image has it."""
     files, names = files_and_members(arguments, required=False)
-    ordered, _ = arrange_files(*map(file_argument, files))
+    ordered, _ = arrange_files(*files_of(files))
     with Meter("extract") as meter:
         done = extract_image(
             *ordered,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from lxdimage._sources import FileArgument
-from lxdimage.cli._options import add_files, file_argument
+from lxdimage.cli._options import add_files, files_of
 from lxdimage.cli._output import print_notes
 from lxdimage.errors import FingerprintMismatchError
 from lxdimage.fingerprint import fingerprint_files
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the fingerprint, or compare it."""
-    files: Sequence[FileArgument] = [file_argument(file) for file in arguments.files]
+    files: Sequence[FileArgument] = files_of(arguments.files)
     if len(files) == 2:
         from lxdimage.image import arrange_files  # a single file needs no look into it
 

@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator
 
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import bold, date_text, metadata_json, print_json, size_text, table, wants_colour
 from lxdimage.diagnostics import escape
 from lxdimage.fingerprint import Fingerprint, fingerprint_files
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the image is."""
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files))
     sizes = [_size(file) for file in files]
     wanted = arguments.fingerprint
     if wanted and None in sizes:

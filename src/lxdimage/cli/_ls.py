@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from lxdimage.archive import Entry, EntryType
-from lxdimage.cli._options import add_files, add_limits, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, files_of, limits_of
 from lxdimage.diagnostics import escape
 from lxdimage.image import ImageMember, arrange_files, open_members
 
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List the members."""
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files))
     with open_members(*files, limits=limits_of(arguments)) as members:
         if arguments.json:
             _print_json(members)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import attrs
 
+from lxdimage.cli._usage import UsageError
 from lxdimage.formats import HEAD_SIZE, identify
 from lxdimage.limits import Limits
 from lxdimage.targets import Target
@@ -21,6 +22,7 @@ __all__ = [
     "add_targets",
     "file_argument",
     "files_and_members",
+    "files_of",
     "limits_of",
     "parse_keys",
     "parse_pair",
@@ -73,6 +75,22 @@ def parse_keys(text: str, what: str) -> tuple[str, Mapping[str, str]]:
 def file_argument(name: str) -> str | BinaryIO:
     """Return the file for an operand: '-' is standard input."""
     return sys.stdin.buffer if name == "-" else name
+
+
+def files_of(names: Sequence[str], *beside: str | None) -> list[str | BinaryIO]:
+    """
+    Return the files for the operands of a verb.
+
+    Args:
+        names: The operands.
+        beside: What options name and may be standard input as well.
+
+    Raises:
+        UsageError: More than one of all these is standard input.
+    """
+    if [*names, *beside].count("-") > 1:
+        raise UsageError("standard input can be read only once")
+    return list(map(file_argument, names))
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ import attrs
 from lxdimage._sources import FileArgument
 from lxdimage.archive import Entry, EntryType
 from lxdimage.cli._instance import add_instance, instance_of
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import bold, print_json, print_notes, wants_colour
 from lxdimage.cli._rendered import compare, file_json, header, text_lines, write_tree
 from lxdimage.errors import LimitExceededError, TemplateError
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render, and print, write or compare the files."""
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files))
     target, limits = Target(arguments.target), limits_of(arguments)
     image = open_image(*files, target=target, limits=limits)
     instance = instance_of(image, arguments)

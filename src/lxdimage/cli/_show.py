@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import metadata_json, print_json
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print metadata or a template."""
-    files, _ = arrange_files(*map(file_argument, arguments.files))
+    files, _ = arrange_files(*files_of(arguments.files))
     image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     if arguments.template is not None:
         return _template(image.templates, arguments.template)

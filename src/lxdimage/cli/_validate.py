@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, limits_of
+from lxdimage._sources import FileArgument
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import Meter, bold, metadata_json, print_json, size_text, wants_colour
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Diagnostic, Severity, escape, render
@@ -70,8 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     for code in (*(arguments.select or ()), *(arguments.ignore or ())):
         if code not in RULES:
             raise UsageError(f"no finding has the code {escape(code)!r}; 'lxdimage rule' lists them")
-    images = [[file] for file in arguments.files] if arguments.each else [arguments.files]
-    reports = [_report(files, arguments) for files in images]
+    files: Sequence[FileArgument] = files_of(arguments.files)
+    if len(files) > 2 and not arguments.each:
+        text = f"an image is one file or two, {len(files)} given; --each takes each for an image of its own"
+        raise UsageError(text)
+    images = [[file] for file in files] if arguments.each else [files]
+    reports = [_report(image, arguments) for image in images]
     _PRINTERS[arguments.output_format](reports, arguments)
     worst = max((_RANK[f.diagnostic.severity] for report in reports for f in report.findings), default=-1)
     return 1 if worst >= _FAIL_ON[arguments.fail_on] else 0
@@ -82,8 +87,8 @@ def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:
     return tuple(Target) if "all" in names else tuple(dict.fromkeys(map(Target, names)))
 
 
-def _report(names: Sequence[str], arguments: argparse.Namespace) -> _Report:
-    files, notes = arrange_files(*map(file_argument, names))
+def _report(given: Sequence[FileArgument], arguments: argparse.Namespace) -> _Report:
+    files, notes = arrange_files(*given)
     with Meter("validate") as meter:
         scans = scan_targets(
             *files,
