@@ -73,7 +73,7 @@ def test_every_rule_explains_itself() -> None:
         for code, rule in RULES.items()
         if code != rule.code
         or not _CODE.match(code)
-        or not rule.title
+        or not rule.title[:1].islower()
         or "\n" in rule.title
         or not rule.explanation.strip().endswith((".", "`", "|"))
         or len(rule.explanation.split()) < 10

@@ -10,7 +10,7 @@ __all__ = ["RULES"]
 RULES: tuple[Rule, ...] = (
     Rule(
         code="squashfs-superblock",
-        title="The superblock of a SquashFS does not describe a file system",
+        title="the superblock of a SquashFS does not describe a file system",
         severity=Severity.ERROR,
         explanation="""\
 A SquashFS begins with a superblock of 96 bytes: version, block size, compressor and the places of its tables.
@@ -20,7 +20,7 @@ Make the image again, or fetch it again.""",
     ),
     Rule(
         code="squashfs-truncated",
-        title="A SquashFS is shorter than its superblock says",
+        title="a SquashFS is shorter than its superblock says",
         severity=Severity.ERROR,
         explanation="""\
 The superblock states how many bytes the file system uses, and the tables that find all files lie at its end.
@@ -31,7 +31,7 @@ Fetch the file again.""",
     ),
     Rule(
         code="squashfs-trailing-data",
-        title="Bytes follow the end of a SquashFS",
+        title="bytes follow the end of a SquashFS",
         severity=Severity.INFO,
         explanation="""\
 The file goes on behind the used bytes and their padding to 4 KiB.
@@ -40,7 +40,7 @@ They may be a signature, or the sign of a file that was written over a longer on
     ),
     Rule(
         code="squashfs-damaged",
-        title="A table, inode or directory of a SquashFS cannot be read",
+        title="a table, inode or directory of a SquashFS cannot be read",
         severity=Severity.ERROR,
         explanation="""\
 A SquashFS keeps inodes, directories, owners, fragments and extended attributes in tables of compressed blocks that
@@ -51,7 +51,7 @@ Make the image again, or fetch it again.""",
     ),
     Rule(
         code="squashfs-block",
-        title="A data block of a SquashFS does not decompress",
+        title="a data block of a SquashFS does not decompress",
         severity=Severity.ERROR,
         explanation="""\
 The content of files is stored in compressed blocks, and the last parts of small files share fragment blocks.
@@ -61,7 +61,7 @@ Unpacking such an image fails when an instance is created.""",
     ),
     Rule(
         code="squashfs-loop",
-        title="A directory of a SquashFS is reached twice",
+        title="a directory of a SquashFS is reached twice",
         severity=Severity.ERROR,
         explanation="""\
 Every directory has exactly one parent.
@@ -70,7 +70,7 @@ Following it could never end, so reading stops.""",
     ),
     Rule(
         code="squashfs-name",
-        title="A directory of a SquashFS holds a name that no file may have",
+        title="a directory of a SquashFS holds a name that no file may have",
         severity=Severity.ERROR,
         explanation="""\
 A name is empty, is `.` or `..`, or holds a slash.
@@ -79,7 +79,7 @@ Do not use the image.""",
     ),
     Rule(
         code="squashfs-compressor",
-        title="The compressor of a SquashFS is not available",
+        title="the compressor of a SquashFS is not available",
         severity=Severity.ERROR,
         explanation="""\
 SquashFS knows six compressors: gzip, lzma, lzo, xz, lz4 and zstd.
@@ -116,7 +116,7 @@ The root of a split image is not read by it.""",
     ),
     Rule(
         code="squashfs-content",
-        title="A block of a SquashFS has another size than its file needs",
+        title="a block of a SquashFS has another size than its file needs",
         severity=Severity.ERROR,
         explanation="""\
 A block decompresses, but to more or fewer bytes than the file that it belongs to has there.
@@ -127,7 +127,7 @@ Make the image again, or fetch it again.""",
     ),
     Rule(
         code="squashfs-limit",
-        title="Reading a SquashFS would take more than the limits allow",
+        title="reading a SquashFS would take more than the limits allow",
         severity=Severity.ERROR,
         explanation="""\
 A small SquashFS can stand for any number of entries and any amount of content: blocks are shared and compressed.
@@ -136,7 +136,7 @@ It is most likely made to exhaust a machine; raise the limit only when you know 
     ),
     Rule(
         code="squashfs-unwritable",
-        title="An entry cannot be stored in a SquashFS",
+        title="an entry cannot be stored in a SquashFS",
         severity=Severity.ERROR,
         explanation="""\
 SquashFS has no room for it: a name longer than 255 bytes, a path longer than 4095, an owner above 4294967295, more than 65535 different
@@ -145,7 +145,7 @@ Change the entry, or write a tar instead.""",
     ),
     Rule(
         code="squashfs-lost-xattr",
-        title="An extended attribute has no place in a SquashFS",
+        title="an extended attribute has no place in a SquashFS",
         severity=Severity.WARNING,
         explanation="""\
 SquashFS stores the attributes of the namespaces `user`, `trusted` and `security` only.
@@ -154,7 +154,7 @@ Use a tar when they matter.""",
     ),
     Rule(
         code="squashfs-lost-time",
-        title="A modification time has no place in a SquashFS",
+        title="a modification time has no place in a SquashFS",
         severity=Severity.WARNING,
         explanation="""\
 SquashFS stores seconds from 1970 to 2106.
@@ -162,7 +162,7 @@ A time before or after was replaced by the nearest one.""",
     ),
     Rule(
         code="qcow2-header",
-        title="A disk image has no valid qcow2 header",
+        title="a disk image has no valid qcow2 header",
         severity=Severity.ERROR,
         explanation="""\
 The daemon looks at the first three bytes only, so that anything that begins with `QFI` is imported as a virtual
@@ -172,7 +172,7 @@ Make the disk again with `qemu-img convert -O qcow2`.""",
     ),
     Rule(
         code="qcow2-truncated",
-        title="A qcow2 disk is shorter than its tables say",
+        title="a qcow2 disk is shorter than its tables say",
         severity=Severity.ERROR,
         explanation="""\
 A table or a data cluster lies behind the end of the file, or the header itself is cut.
@@ -183,7 +183,7 @@ Fetch the file again.""",
     ),
     Rule(
         code="qcow2-feature",
-        title="A qcow2 disk needs a feature that qemu does not know",
+        title="a qcow2 disk needs a feature that qemu does not know",
         severity=Severity.ERROR,
         explanation="""\
 Version 3 headers hold bits of features without which the disk cannot be read.
@@ -191,7 +191,7 @@ One of them is not defined, so that `qemu-img` refuses the disk.""",
     ),
     Rule(
         code="qcow2-backing-file",
-        title="A qcow2 disk is only a difference to a backing file",
+        title="a qcow2 disk is only a difference to a backing file",
         severity=Severity.WARNING,
         explanation="""\
 The header names another file that holds all clusters that this one lacks.
@@ -203,7 +203,7 @@ Write the whole disk with `qemu-img convert`, which resolves the backing file.""
     ),
     Rule(
         code="qcow2-data-file",
-        title="A qcow2 disk keeps its data in another file",
+        title="a qcow2 disk keeps its data in another file",
         severity=Severity.WARNING,
         explanation="""\
 An external data file holds the clusters, and this file only the tables.
@@ -214,7 +214,7 @@ Write the whole disk with `qemu-img convert`.""",
     ),
     Rule(
         code="qcow2-encrypted",
-        title="A qcow2 disk is encrypted",
+        title="a qcow2 disk is encrypted",
         severity=Severity.WARNING,
         explanation="""\
 The daemons have no way to pass a passphrase, so that `qemu-img` cannot convert the disk.
@@ -222,7 +222,7 @@ Write it without encryption.""",
     ),
     Rule(
         code="qcow2-unclean",
-        title="A qcow2 disk was not closed properly",
+        title="a qcow2 disk was not closed properly",
         severity=Severity.WARNING,
         explanation="""\
 The dirty or corrupt bit is set: the writer ended before its tables were complete, or qemu found them damaged.
@@ -232,7 +232,7 @@ Repair it with `qemu-img check -r all` before publishing it.""",
     ),
     Rule(
         code="qcow2-snapshots",
-        title="A qcow2 disk carries internal snapshots",
+        title="a qcow2 disk carries internal snapshots",
         severity=Severity.INFO,
         explanation="""\
 Snapshots take room in the image and are dropped when an instance is created.
@@ -241,7 +241,7 @@ They may also hold data that was deleted from the disk and was not meant to be p
     ),
     Rule(
         code="qcow2-corruption",
-        title="The tables of a qcow2 disk contradict each other",
+        title="the tables of a qcow2 disk contradict each other",
         severity=Severity.ERROR,
         explanation="""\
 A cluster is used more often than its reference count says, or a table entry points to a place where no cluster
@@ -251,7 +251,7 @@ Repair it with `qemu-img check -r all`, or fetch it again.""",
     ),
     Rule(
         code="qcow2-leak",
-        title="A qcow2 disk has clusters that nothing uses",
+        title="a qcow2 disk has clusters that nothing uses",
         severity=Severity.INFO,
         explanation="""\
 Reference counts say that clusters are used, but no table points to them.
@@ -259,7 +259,7 @@ They only take room; `qemu-img convert` writes the disk without them.""",
     ),
     Rule(
         code="qcow2-limit",
-        title="Checking a qcow2 disk would take more than the limits allow",
+        title="checking a qcow2 disk would take more than the limits allow",
         severity=Severity.WARNING,
         explanation="""\
 The tables of the disk are larger than what is checked, or its compressed clusters would hold more than 100 times
@@ -268,7 +268,7 @@ The header is valid; not all clusters were compared with their reference counts,
     ),
     Rule(
         code="qcow2-not-compared",
-        title="The tables of a qcow2 disk were not all at hand",
+        title="the tables of a qcow2 disk were not all at hand",
         severity=Severity.INFO,
         explanation="""\
 A disk inside an archive, or on standard input, is read once and in order.
@@ -279,7 +279,7 @@ Its header is valid; `lxdimage validate` of the disk as the second file of a spl
     ),
     Rule(
         code="qcow2-cluster",
-        title="A cluster of a qcow2 disk cannot be read",
+        title="a cluster of a qcow2 disk cannot be read",
         severity=Severity.ERROR,
         explanation="""\
 The cluster does not decompress, lies outside of the file, or is in a backing or data file that the image lacks.
