@@ -141,6 +141,17 @@ def test_what_cannot_be_converted_is_said_and_nothing_written(
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize("file", ["image.tar.gz", "root.tar"])
+def test_metadata_of_a_root_alone_cannot_be_without_an_architecture(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, words = run(capsys, "convert", file, "-o", "new", "-p", "os=test")
+    assert (status, out) == (2, "")
+    assert "metadata makes an image of a root alone [missing-architecture]" in words
+    assert "--architecture, or change the metadata of an image with 'lxdimage edit'" in words
+    assert not Path("new").exists()
+
+
 # ── edit ──
 
 

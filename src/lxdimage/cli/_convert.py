@@ -21,16 +21,19 @@ from lxdimage.cli._writing import (
 )
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic
+from lxdimage.errors import BuildError
 from lxdimage.image import arrange_files
 from lxdimage.metadata import Metadata
+from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["configure", "run"]
 
 _EPILOG = """\
 The image is read once; what need not change is copied as it is, such as a root file that keeps its format and
-compression.  With metadata from a file or options FILE is a root alone,
-which becomes an image; 'lxdimage build' takes what is not given from the root itself.
+compression.  --compression is that of tars: a root that stays a SquashFS is written again with it only where --level
+is given, too.  With metadata from a file or options FILE is a root alone, which becomes an image; 'lxdimage build'
+takes what is not given from the root itself.
 The new fingerprint goes to standard output, the old one to standard error.
 """
 
@@ -95,6 +98,10 @@ def _metadata(arguments: argparse.Namespace) -> Metadata | None:
     )
     if arguments.metadata is None and wishes == Wishes():
         return None
+    if arguments.metadata is None and arguments.architecture is None:
+        text = "the architecture is not given, and metadata makes an image of a root alone"
+        hint = "name it with --architecture, or change the metadata of an image with 'lxdimage edit'"
+        raise BuildError(diagnose("missing-architecture", text, hint=hint))
     given = None if arguments.metadata is None else file_argument(arguments.metadata)
     notes: list[Diagnostic] = []
     metadata = settle_metadata(

@@ -231,6 +231,7 @@ A unified image needs a member below ``rootfs/`` or a disk called ``rootfs.img``
 A directory entry ``rootfs`` without the slash does not count.
 The daemon refuses late, with ``Invalid instance type``, and leaves the file behind in its store.
 """,
+        hint="give the root file of a split image as well; 'lxdimage build' makes an image of a root alone",
     ),
     Rule(
         code="root-not-directory",
