@@ -52,7 +52,8 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         output: Where to write: one path or stream, or metadata and root of a split image; given one path for those,
             the root goes beside it, with ``.root`` at the end of its name.
         layout: One file or two; as it is unless given.
-        compression: Of the tars; as it is unless given, xz where there was none.
+        compression: Of the tars, and of a SquashFS that is written again; as it is unless given, xz where there was
+            none.
         rootfs_format: ``tar`` or ``squashfs`` for the root of a split image; as it is unless given.
         strip_prefix: How many leading components names lose: in a unified image all, in a split one those in the root
             file.

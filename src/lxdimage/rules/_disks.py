@@ -99,7 +99,7 @@ Names longer than 255 bytes, and symbolic links that are empty or longer than 40
 unpacks.
 `tar2sqfs` with LZ4 writes blocks that are too large: short tables become longer when they are compressed.
 Such an image is imported, but no instance can be created from it.
-Write it with another compressor or with `lxdimage convert`.""",
+Write it with another compressor, or have `lxdimage convert --rootfs-format tar` make a tar of the root.""",
         hint="write the SquashFS again with zstd, xz or gzip",
     ),
     Rule(
