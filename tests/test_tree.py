@@ -223,6 +223,14 @@ def test_an_owner_outside_the_map_is_an_error_that_names_the_file(tmp_path: Path
         _members(tmp_path, map_owner=nobody)
 
 
+def test_the_top_is_called_a_dot_where_something_is_wrong_with_it(tmp_path: Path) -> None:
+    def nobody(uid: int, gid: int) -> tuple[int, int]:
+        raise LookupError(uid, gid)
+
+    with pytest.raises(BuildError, match=r"'\.' is outside the id map"):
+        _members(tmp_path, map_owner=nobody)
+
+
 # ---- holes ----------------------------------------------------------------------------------------------------------
 
 BLOCK = 1 << 16

@@ -413,21 +413,28 @@ class _Walk:
         if error.errno in _CHANGED:
             return self._changed(path, "vanished or was replaced")
         if error.errno in _UNREADABLE:
-            text = f"{path!r} cannot be read: {os.strerror(error.errno or 0)}"
+            text = f"{_named(path)} cannot be read: {os.strerror(error.errno or 0)}"
             return BuildError(diagnose("unreadable-file", text, source=self._top))
         error.filename = f"{self._top}/{path}"
         return error
 
     def _changed(self, path: str, what: str) -> BuildError:
-        return BuildError(diagnose("file-changed", f"{path!r} {what} while it was read", source=self._top))
+        return BuildError(
+            diagnose("file-changed", f"{_named(path)} {what} while it was read", source=self._top)
+        )
 
     def _unmapped(self, path: str, what: str) -> BuildError:
-        text = f"{path!r} is outside the id map: {what}"
+        text = f"{_named(path)} is outside the id map: {what}"
         return BuildError(diagnose("unmapped-owner", text, source=self._top))
 
     def _resized(self, path: str, size: int, found: int) -> BuildError:
         now = f"more than {size}" if found > size else f"only {found}"
         return self._changed(path, f"had {size} bytes at first and then {now}, so it changed")
+
+
+def _named(path: str) -> str:
+    """Return what messages call a path below the top, which itself has none."""
+    return repr(path or ".")
 
 
 def _sorted(directory: int) -> Iterator[os.DirEntry[str]]:
