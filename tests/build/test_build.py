@@ -340,6 +340,17 @@ def test_what_is_not_given_is_taken_from_the_root(tree: Path, tmp_path: Path) ->
     assert open_image(tmp_path / "image").metadata == built.metadata
 
 
+def test_a_note_says_of_one_property_that_it_was_taken_and_of_more_that_they_were(
+    tree: Path, tmp_path: Path
+) -> None:
+    built = _build(
+        tree, tmp_path / "image", metadata=None, templates=None, properties={"os": "x", "release": "y"}
+    )
+    assert "description='Debian 13' was taken from the os-release file" in str(built.notes[1])
+    built = _build(tree, tmp_path / "image", metadata=None, templates=None)
+    assert "description='Debian 13' were taken from the os-release file" in str(built.notes[1])
+
+
 def test_what_is_given_comes_before_what_is_found(tree: Path, tmp_path: Path) -> None:
     built = _build(
         tree,

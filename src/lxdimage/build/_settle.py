@@ -170,7 +170,8 @@ def _derived(
     derived = {key: value for key, value in facts.properties.items() if key not in wishes.properties}
     if derived:
         values = ", ".join(f"{key}={value!r}" for key, value in derived.items())
-        note(diagnose("derived-metadata", f"{values} were taken from the os-release file"))
+        verb = "was" if len(derived) == 1 else "were"
+        note(diagnose("derived-metadata", f"{values} {verb} taken from the os-release file"))
     created = wishes.creation_date
     if created is None:
         created = max(1, int(time.time()) if now is None else now)
