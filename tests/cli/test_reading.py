@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,27 @@ def test_cat_names_what_it_did_not_find(capsys: pytest.CaptureFixture[str]) -> N
     status, _, err = run(capsys, "cat", "image.tar.gz", "nothing")
     assert status == 2
     assert "no member 'nothing'" in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ({"type": tarfile.LNKTYPE, "linkname": "rootfs/a"}, "a hard link to 'rootfs/a'"),
+        ({"type": tarfile.SYMTYPE, "linkname": "a"}, "a symlink to 'a'"),
+        ({"type": tarfile.DIRTYPE}, "a directory"),
+        ({"type": tarfile.FIFOTYPE}, "a fifo"),
+    ],
+    ids=["hard link", "symlink", "directory", "fifo"],
+)
+def test_cat_fails_for_a_member_without_content_of_its_own(
+    kind: dict[str, Any], found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = [member("rootfs/a"), member("rootfs/b", **kind)]
+    Path("b.tar").write_bytes(container(METADATA, *more))
+    status, out, err = run(capsys, "cat", "b.tar", "rootfs/b")
+    assert (1, "") == (status, out)
+    assert found in err
+    assert run(capsys, "cat", "b.tar", "rootfs/a") == (0, "", "")
 
 
 def test_render_prints_the_files_of_a_first_start(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -16,6 +16,9 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
+    parser.epilog = (
+        "Exit status 1 when a member has no content of its own, such as a directory or a hard link."
+    )
     add_members(parser, required=True)
     add_limits(parser)
 
@@ -25,22 +28,26 @@ def run(arguments: argparse.Namespace) -> int:
     files, names = files_and_members(arguments, required=True)
     ordered, _ = arrange_files(*files_of(files))
     wanted = {name.strip("/") for name in names}
+    status = 0
     with open_members(*ordered, limits=limits_of(arguments)) as members:
         for item in members:
             if item.path.strip("/") in wanted:
                 wanted.discard(item.path.strip("/"))
-                _write(item)
+                status |= not _write(item)
             if not wanted:
-                return 0
+                return status
     missing = ", ".join(repr(escape(name)) for name in sorted(wanted))
     raise UsageError(f"no member {missing}; 'lxdimage ls' lists them")
 
 
-def _write(item: ImageMember) -> None:
+def _write(item: ImageMember) -> bool:
+    """Write the content of a member; tell whether it is one that has some, and what it is otherwise."""
     kind = item.member.type
-    if kind is not EntryType.FILE:
+    is_file = kind is EntryType.FILE
+    if not is_file:
         described = kind.title
         link = f" to {escape(item.member.entry.target)!r}" if item.member.entry.target else ""
         print(f"lxdimage: {escape(item.path)!r} is a {described}{link}", file=sys.stderr)
     for chunk in item.member.chunks():
         sys.stdout.buffer.write(chunk)
+    return is_file
