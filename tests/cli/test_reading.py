@@ -151,6 +151,15 @@ def test_info_shows_what_the_image_is(capsys: pytest.CaptureFixture[str]) -> Non
     assert hashlib.sha256(GOOD).hexdigest() in out
 
 
+def test_info_puts_the_facts_of_a_file_below_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "image.tar.gz", "-q", "--rootfs-format", "squashfs", "-o", "new"]) == 0
+    capsys.readouterr()
+    lines = run(capsys, "info", "new", "new.root")[1].splitlines()
+    where = lines.index("  new.root")
+    assert lines[where + 1].startswith("    compressor ")
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
 def test_info_takes_split_files_in_either_order(capsys: pytest.CaptureFixture[str]) -> None:
     one = run(capsys, "info", "meta.tar", "root.tar", "--json")
     other = run(capsys, "info", "root.tar", "meta.tar", "--json")

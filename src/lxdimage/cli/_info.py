@@ -78,7 +78,7 @@ def _lines(image: Image, sizes: list[int | None], fingerprint: Fingerprint | Non
     )
     for file in image.files:
         if file.facts:
-            yield f"{escape(file.name)}:"
+            yield f"  {escape(file.name)}"
             yield from table(file.facts.items(), 4)
     if metadata.properties:
         yield "  properties"
