@@ -19,11 +19,12 @@ from lxdimage._sources import FileArgument, Progress, Tracker, file_name, open_s
 from lxdimage.errors import FingerprintMismatchError
 from lxdimage.rules import diagnose
 
-__all__ = ["Digest", "Fingerprint", "fingerprint_files"]
+__all__ = ["SHORT_DIGITS", "Digest", "Fingerprint", "fingerprint_files"]
 
 _HEX = re.compile("[0-9a-f]{64}")
 _PREFIX = re.compile("[0-9a-f]{1,64}")
-_SHORT = 12
+SHORT_DIGITS = 12
+"""As many as the daemons show in lists."""
 
 
 def _check_hex(_instance: object, _attribute: object, value: str) -> None:
@@ -46,7 +47,7 @@ class Fingerprint:
     @property
     def short(self) -> str:
         """The first 12 digits: what LXD and Incus show in lists."""
-        return self.hex[:_SHORT]
+        return self.hex[:SHORT_DIGITS]
 
     def matches(self, prefix: str) -> bool:
         """Tell whether *prefix*, one digit or more, in either case, is how the fingerprint begins."""

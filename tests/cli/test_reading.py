@@ -98,6 +98,21 @@ def test_fingerprint_check_compares_a_prefix(capsys: pytest.CaptureFixture[str])
     assert "[fingerprint-mismatch]" in err
 
 
+@pytest.mark.parametrize(
+    ("option", "least"), [(("fingerprint", "--check"), 1), (("validate", "--expect"), 12)], ids=["1", "12"]
+)
+def test_what_is_no_beginning_of_a_fingerprint_is_wrong_usage(
+    option: tuple[str, str], least: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb, name = option
+    for text in ("", "z" * 12, "0" * 65, "0" * (least - 1), f"sha256:{'0' * 12}"):
+        with pytest.raises(SystemExit) as caught:
+            run(capsys, verb, "image.tar.gz", name, text)
+        assert caught.value.code == 2
+        assert f"{name}: expected {least} to 64 hexadecimal digits, found {text!r}" in capsys.readouterr().err
+    assert run(capsys, verb, "image.tar.gz", name, hashlib.sha256(GOOD).hexdigest()[:least].upper())[0] == 0
+
+
 def test_standard_input_is_a_dash(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from lxdimage._sources import FileArgument
-from lxdimage.cli._options import add_files, files_of
+from lxdimage.cli._options import add_files, digits_parser, files_of
 from lxdimage.cli._output import print_notes
 from lxdimage.errors import FingerprintMismatchError
 from lxdimage.fingerprint import fingerprint_files
@@ -18,7 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     add_files(parser)
     parser.add_argument(
-        "--check", metavar="HEX", help="compare with a fingerprint or its beginning; exit 1 when it differs"
+        "--check",
+        metavar="HEX",
+        type=digits_parser(1),
+        help="compare with a fingerprint or its beginning; exit 1 when it differs",
     )
     parser.epilog = "The files of a split image may come in either order: the metadata file counts first."
 

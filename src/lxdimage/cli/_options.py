@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 import attrs
@@ -20,6 +20,7 @@ __all__ = [
     "add_limits",
     "add_members",
     "add_targets",
+    "digits_parser",
     "file_argument",
     "files_and_members",
     "files_of",
@@ -49,6 +50,18 @@ def parse_pair(text: str) -> tuple[str, str]:
         message = f"expected KEY=VALUE, found {text!r}"
         raise argparse.ArgumentTypeError(message)
     return key, value
+
+
+def digits_parser(least: int) -> Callable[[str], str]:
+    """Return what takes a fingerprint, or its beginning of *least* digits or more."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(rf"[0-9a-fA-F]{{{least},64}}", text):
+            message = f"expected {least} to 64 hexadecimal digits, found {text!r}"
+            raise argparse.ArgumentTypeError(message)
+        return text
+
+    return parse
 
 
 def parse_keys(text: str, what: str) -> tuple[str, Mapping[str, str]]:

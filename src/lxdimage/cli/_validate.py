@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from lxdimage._sources import FileArgument
-from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, digits_parser, files_of, limits_of
 from lxdimage.cli._output import Meter, bold, metadata_json, print_json, size_text, wants_colour
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Diagnostic, Severity, escape, render
+from lxdimage.fingerprint import SHORT_DIGITS
 from lxdimage.image import Scan, arrange_files, scan_targets
 from lxdimage.rules import RULES
 from lxdimage.targets import Target
@@ -51,7 +52,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     add_targets(parser, several=True)
     parser.add_argument("--each", action="store_true", help="each FILE is a unified image of its own")
-    parser.add_argument("--expect", metavar="HEX", help="the fingerprint that the image should have")
+    parser.add_argument(
+        "--expect",
+        metavar="HEX",
+        type=digits_parser(SHORT_DIGITS),
+        help=f"the fingerprint that the image should have, or at least {SHORT_DIGITS} digits of its beginning",
+    )
     parser.add_argument(
         "--select", metavar="CODE", action="append", help="report only these (may be repeated)"
     )

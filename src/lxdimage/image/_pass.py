@@ -15,7 +15,7 @@ from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
 from lxdimage.checks import ControlCheck, Judged, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
-from lxdimage.fingerprint import Digest, Fingerprint
+from lxdimage.fingerprint import SHORT_DIGITS, Digest, Fingerprint
 from lxdimage.formats import (
     DISK_NAMES,
     METADATA_NAMES,
@@ -48,7 +48,6 @@ __all__ = ["Pass"]
 
 # Global, volume and Solaris' extended headers: entries for Go, which go by their names; nothing to unpack.
 _UNREAL = frozenset(b"gVX")
-_LEAST_DIGITS = 12  # of an expected fingerprint: as many as the daemons show
 _PIPE = 1 << 16  # bytes that a decompressor writes although nobody reads them
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
@@ -546,7 +545,7 @@ class Pass:
     def _compare(self, fingerprint: Fingerprint, expected: str) -> None:
         """Report a fingerprint that is not the expected one."""
         digits = expected.strip()
-        if len(digits) < _LEAST_DIGITS or not fingerprint.matches(digits):
+        if len(digits) < SHORT_DIGITS or not fingerprint.matches(digits):
             text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"
             name = " + ".join(source.name for source in self._sources)
             self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
