@@ -288,6 +288,17 @@ def test_ls_lists_the_root_of_a_split_image_below_rootfs(capsys: pytest.CaptureF
     )
 
 
+@pytest.mark.parametrize("root", [["--rootfs-format", "squashfs"], []], ids=["squashfs", "tar"])
+def test_ls_ends_every_directory_in_a_slash_the_root_as_well(
+    root: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("top/etc").mkdir(parents=True)
+    made = ["build", "top", "--architecture", "arm64", "--split", "-q", "-o", "new", *root]
+    assert main(made) == 0
+    capsys.readouterr()
+    assert run(capsys, "ls", "new", "new.root")[1] == "metadata.yaml\nrootfs/\nrootfs/etc/\n"
+
+
 def test_ls_long_reads_like_tar(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run(capsys, "ls", "-l", "meta.tar", "root.tar")[1].splitlines()
     assert lines[1].split() == ["-rwxr-xr-x", "0/0", "1", "2020-09-13", "12:26", "rootfs/sbin/init"]

@@ -112,7 +112,8 @@ def placed(members: Iterable[Member], *, root: bool) -> Iterator[ImageMember]:
     for member in members:
         path = _shown(member.name)
         if root and not isinstance(member, DiskMember):
-            path = f"rootfs/{path}".rstrip("/") + ("/" if path.endswith("/") else "")
+            slash = "/" if path.endswith("/") or (not path and member.type is EntryType.DIRECTORY) else ""
+            path = f"rootfs/{path}".rstrip("/") + slash
         yield ImageMember(path, member)
 
 
