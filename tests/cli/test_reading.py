@@ -52,6 +52,17 @@ def test_the_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> No
     assert all(f"\n  {verb} " in out for verb in VERBS)
 
 
+def test_help_of_a_verb_is_what_the_verb_says_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for arguments in (["help", "cat"], ["cat", "--help"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert run(capsys, "help", "cta")[0] == 2
+
+
 def test_without_arguments_the_overview_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys)
     assert (2, "") == (status, out)

@@ -119,6 +119,8 @@ def _prepare_streams() -> bool:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    if len(arguments) == 2 and arguments[0] == "help":
+        return _run(arguments[1], ["--help"])
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(_overview(), end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else UNUSABLE
