@@ -45,6 +45,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def accelerated(session: nox.Session) -> None:
+    """What decodes, with the optional accelerators: the results are the same."""
+    _install(session, "test", package=".[fast]")
+    session.run("pytest", "tests/compression", "tests/image", "tests/checks", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Comparisons with the real programs, as root; `.ci/install` installs them."""
     _install(session, "test", package=".")

@@ -51,7 +51,8 @@ def test_a_fingerprint_that_is_not_the_expected_one_is_an_error(tmp_path: Path) 
     (tmp_path / "image").write_bytes(b"image")
     expected = hashlib.sha256(b"image").hexdigest()
     assert fingerprint_files(tmp_path / "image", expected=expected[:12]).hex == expected
-    for other in (HEX, "", "no digits"):
+    assert fingerprint_files(tmp_path / "image", expected=Fingerprint(expected)).hex == expected
+    for other in (HEX, Fingerprint(HEX), "", "no digits"):
         with pytest.raises(FingerprintMismatchError) as caught:
             fingerprint_files(tmp_path / "image", expected=other)
         (finding,) = caught.value.diagnostics

@@ -189,7 +189,7 @@ class Digest:
 
 
 def fingerprint_files(
-    *files: FileArgument, expected: str | None = None, progress: Progress | None = None
+    *files: FileArgument, expected: Fingerprint | str | None = None, progress: Progress | None = None
 ) -> Fingerprint:
     """
     Return the fingerprint that LXD and Incus give the image in *files*.
@@ -216,8 +216,8 @@ def fingerprint_files(
             for chunk in chunks if source.size is not None and source.size < 1 << 22 else read_ahead(chunks):
                 digest.update(chunk)
     fingerprint = Fingerprint(digest.hexdigest())
-    if expected is not None and not fingerprint.matches(expected):
-        text = f"the fingerprint is {fingerprint}, expected {expected!r}"
+    if expected is not None and not fingerprint.matches(str(expected)):
+        text = f"the fingerprint is {fingerprint}, expected {str(expected)!r}"
         name = " + ".join(map(file_name, files))
         raise FingerprintMismatchError(diagnose("fingerprint-mismatch", text, source=name))
     return fingerprint

@@ -267,6 +267,17 @@ def test_edit_opens_an_editor(capfd: pytest.CaptureFixture[str], monkeypatch: py
     assert main(["edit", "-i", "image.tar.gz"]) == 2
 
 
+def test_no_editor_is_opened_where_nobody_sits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    status, _, words = run(capsys, "edit", "-i", "image.tar.gz")
+    assert status == 2
+    assert words == "lxdimage: error: no option says what to change, and an editor needs a terminal\n"
+
+
 def test_what_an_editor_leaves_has_to_be_metadata(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

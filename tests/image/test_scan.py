@@ -118,6 +118,25 @@ def test_a_cut_within_a_member_is_refused_at_create_once_the_root_began() -> Non
     assert finding.offset is not None
 
 
+@pytest.mark.parametrize(
+    ("root", "what"),
+    [
+        (container(), "are those of a whole image"),
+        (pack([member("rootfs/", type=tarfile.DIRTYPE), member("rootfs/a")]), "begin with 'rootfs/'"),
+        (pack([member("metadata.yaml", METADATA), member("templates/a")]), None),
+        (pack([member("rootfs/a"), member("metadata.yaml"), member("etc/a"), member("sbin/init")]), None),
+    ],
+    ids=["an image", "its root", "a metadata file", "a root with such names"],
+)
+def test_a_root_file_that_has_its_files_below_rootfs_is_noticed(root: bytes, what: str | None) -> None:
+    metadata = pack([member("metadata.yaml", METADATA)])
+    scan = scan_image(io.BytesIO(metadata), io.BytesIO(root))
+    found = [finding.message for finding in scan.diagnostics if finding.code == "root-prefixed"]
+    assert found == (
+        [f"all members of the root {what}, so its files end up in /rootfs of the instance"] if what else []
+    )
+
+
 def test_an_unexpected_fingerprint_is_refused() -> None:
     found = scan_image(io.BytesIO(container()), expected="0" * 64)
     assert not found.accepted

@@ -202,7 +202,10 @@ def _kept(text: bytes | None) -> Iterator[None]:
 
 
 def _ask(text: bytes) -> bytes:
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor and not sys.stdin.isatty():
+        raise UsageError("no option says what to change, and an editor needs a terminal")
+    editor = editor or "vi"
     with tempfile.TemporaryDirectory(prefix="lxdimage-") as directory:
         path = Path(directory) / "metadata.yaml"
         path.write_bytes(text)

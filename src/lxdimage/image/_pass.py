@@ -48,6 +48,8 @@ __all__ = ["Pass"]
 
 # Global, volume and Solaris' extended headers: entries for Go, which go by their names; nothing to unpack.
 _UNREAL = frozenset(b"gVX")
+# What a whole image holds beside the root.
+_BESIDE_ROOT = (b"metadata.yaml", b"./metadata.yaml", b"templates/", b"./templates/")
 _PIPE = 1 << 16  # bytes that a decompressor writes although nobody reads them
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
@@ -82,7 +84,7 @@ class Pass:
         self._members = 0
         self._complete = True
 
-    def run(self, expected: str | None) -> dict[Target, Scan]:
+    def run(self, expected: Fingerprint | str | None) -> dict[Target, Scan]:
         """Read everything and return what each daemon makes of it."""
         files = [self._main(self._stream(self._sources[0]))]
         if self._layout is Layout.SPLIT:
@@ -427,15 +429,17 @@ class Pass:
     def _root_archive(self, stream: FileStream) -> None:
         reader = stream.members(strict=False)
         unpack = self._root_unpack
-        prefixed = 0
+        prefixed = others = 0
         try:
             for found in reader.batches():
                 if isinstance(found, Batch):
                     self._batch(found, unpack)
                     prefixed += sum(name.startswith(ROOT_PREFIXES) for name, _, _ in found.members)
+                    others += sum(name.startswith(_BESIDE_ROOT) for name, _, _ in found.members)
                     continue
                 unpack.see(found)
                 prefixed += found.name.startswith(ROOT_PREFIXES)
+                others += found.name.startswith(_BESIDE_ROOT)
                 if found.name in self._templates.wanted:
                     self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
@@ -446,8 +450,9 @@ class Pass:
             whole = stream.damage is None
         # Where nothing could be read, damage says why; that there is nothing would be a guess.
         self._control.root_count = reader.count or (0 if whole else None)
-        if prefixed and prefixed >= reader.count - 1:
-            text = "all members of the root begin with 'rootfs/', so they end up in /rootfs of the instance"
+        if prefixed and prefixed + others >= reader.count - 1:
+            what = "are those of a whole image" if others else "begin with 'rootfs/'"
+            text = f"all members of the root {what}, so its files end up in /rootfs of the instance"
             self._report([diagnose("root-prefixed", text, source=stream.name)])
         self._finish_archive(stream, reader, unpack)
 
@@ -542,11 +547,11 @@ class Pass:
             files=files,
         )
 
-    def _compare(self, fingerprint: Fingerprint, expected: str) -> None:
+    def _compare(self, fingerprint: Fingerprint, expected: Fingerprint | str) -> None:
         """Report a fingerprint that is not the expected one."""
-        digits = expected.strip()
+        digits = str(expected).strip()
         if len(digits) < SHORT_DIGITS or not fingerprint.matches(digits):
-            text = f"the fingerprint is {fingerprint.hex}, expected {expected!r}"
+            text = f"the fingerprint is {fingerprint.hex}, expected {str(expected)!r}"
             name = " + ".join(source.name for source in self._sources)
             self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
 

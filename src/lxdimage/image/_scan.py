@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
+from lxdimage.fingerprint import Fingerprint
 from lxdimage.image._model import Scan
 from lxdimage.image._pass import Pass
 from lxdimage.limits import Limits
@@ -16,7 +17,7 @@ __all__ = ["scan_image", "scan_targets"]
 def scan_targets(
     *files: FileArgument,
     targets: Iterable[Target] = tuple(Target),
-    expected: str | None = None,
+    expected: Fingerprint | str | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Mapping[Target, Scan]:
@@ -26,7 +27,7 @@ def scan_targets(
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
         targets: The daemons.
-        expected: The fingerprint that the image should have: 64 hexadecimal digits, or the first of them, 12 at least.
+        expected: The fingerprint that the image should have, or at least the first 12 of its hexadecimal digits.
         limits: Bounds on what an untrusted image may use.
         progress: Called with the bytes read so far and in all.
 
@@ -45,7 +46,7 @@ def scan_targets(
 def scan_image(
     *files: FileArgument,
     target: Target = Target.LXD,
-    expected: str | None = None,
+    expected: Fingerprint | str | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Scan:
@@ -57,7 +58,7 @@ def scan_image(
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
         target: The daemon.
-        expected: The fingerprint that the image should have: 64 hexadecimal digits, or the first of them, 12 at least.
+        expected: The fingerprint that the image should have, or at least the first 12 of its hexadecimal digits.
         limits: Bounds on what an untrusted image may use.
         progress: Called with the bytes read so far and in all.
 
