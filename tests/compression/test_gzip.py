@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import sys
+import time
 import zlib
 from collections.abc import Iterable
 
@@ -210,3 +211,35 @@ def test_a_damaged_member_behind_a_good_one_names_its_own_place() -> None:
     with pytest.raises(InvalidImageError, match=rf"at byte {len(MEMBER)} "):
         for _ in decode_gzip(Cursor(iter([data]))):
             pass
+
+
+def _block_with_codes_of_all_sizes() -> str:
+    """Return the bits of a block that holds nothing but 263 codes, most of 15 bits (RFC 1951, section 3.2.7)."""
+    sizes = {16: 1, 15: 3, 0: 4, 1: 4, 2: 4, 3: 4, 4: 5, 5: 5, 6: 5, 7: 5}
+    codes, code, last = {}, 0, 0
+    for size, symbol in sorted((size, symbol) for symbol, size in sizes.items()):
+        code <<= size - last
+        codes[symbol] = f"{code:0{size}b}"
+        code, last = code + 1, size
+    order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+    numbers = [
+        (0, 1),
+        (2, 2),
+        (263 - 257, 5),
+        (2 - 1, 5),
+        (19 - 4, 4),
+        *((sizes.get(each, 0), 3) for each in order),
+    ]
+    head = "".join(f"{number:0{size}b}"[::-1] for number, size in numbers)
+    letters = codes[15] + (codes[16] + "11") * 42 + codes[15] * 3
+    return head + letters + "".join(codes[size] for size in (1, 2, 3, 4, 5, 6, 7, 1, 1)) + "0"
+
+
+def test_new_codes_every_thirty_bytes_of_a_cut_member_take_little_time() -> None:
+    bits = _block_with_codes_of_all_sizes() * 4000
+    data = int(bits[::-1], 2).to_bytes(-(-len(bits) // 8), "little")
+    start = time.process_time()
+
+    found = outcome(Compression.GZIP, [_header(0) + data])
+    assert found.codes == ("truncated-stream",)
+    assert time.process_time() - start < 6

@@ -8,6 +8,7 @@ missing, up to hundreds of zeros at the end of an archive.  So the codes are cou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import attrs
@@ -69,10 +70,10 @@ class _Bits:
         self._position = position + size
         return self._ahead(position) & (1 << size) - 1
 
-    def symbol(self, table: _Table) -> int:
+    def symbol(self, codes: _Codes) -> int:
         """Return the symbol of the next code, once there are the bits that gzip wants to see."""
         position = self._position
-        symbol, length, wanted = table.entries[self._ahead(position) & table.mask]
+        symbol, length, wanted = codes.find(self._ahead(position))
         if position + wanted > self._end:
             raise _EndOfDataError
         self._position = position + length
@@ -93,46 +94,54 @@ class _Bits:
         return int.from_bytes(self._data[first : first + 3], "little") >> (position & 7)
 
 
-@attrs.frozen
-class _Table:
+class _Codes:
     """
-    The codes of an alphabet.
+    The codes of an alphabet (section 3.2.2).
 
-    Attributes:
-        entries: By the bits ahead: symbol, size of its code, and bits that gzip wants to see.
-        mask: Which bits ahead count.
+    They are found bit by bit, and not in a table: a file may have new ones every thirty bytes.
     """
 
-    entries: Sequence[tuple[int, int, int]]
-    mask: int
+    def __init__(self, sizes: Sequence[int], lookup: int) -> None:
+        """
+        Args:
+            sizes: How many bits the code of each symbol has.
+            lookup: How many bits gzip looks up the first level of its table by.
+        """
+        used = sorted((size, symbol) for symbol, size in enumerate(sizes) if size)
+        self._symbols = [symbol for _, symbol in used]
+        counts = Counter(size for size, _ in used)
+        self._longest = max(counts, default=1)
+        self._lookup = min(max(lookup, min(counts, default=1)), self._longest)
+        # By size, from one bit on: the first code, that behind the last one, and the place of the first one's symbol.
+        self._spans: list[tuple[int, int, int]] = []
+        first = place = 0
+        for size in range(1, self._longest + 1):
+            behind = first + counts[size]
+            self._spans.append((first, behind, place))
+            first, place = behind << 1, place + counts[size]
 
+    def find(self, ahead: int) -> tuple[int, int, int]:
+        """Return of the bits *ahead* the symbol, the size of its code, and the bits that gzip wants to see."""
+        code = 0
+        for size, (first, behind, place) in enumerate(self._spans, 1):
+            code = code << 1 | ahead & 1
+            ahead >>= 1
+            if code < behind:
+                return self._symbols[place + code - first], size, self._wanted(code, size)
+        return _END_OF_BLOCK, 1, self._longest
 
-def _table(sizes: Sequence[int], lookup: int) -> _Table:
-    """Return the codes that have *sizes*, as a table whose first level gzip looks up by *lookup* bits."""
-    used = [size for size in sizes if size]
-    longest = max(used, default=1)
-    lookup = min(max(lookup, min(used, default=1)), longest)
-    codes = _codes(sizes)
-    entries = [(_END_OF_BLOCK, 1, longest)] * (1 << longest)
-    for symbol, size, code in codes:
-        wanted = lookup
+    def _wanted(self, code: int, size: int) -> int:
+        wanted = self._lookup
         while wanted < size:
             # All codes with the same beginning share a further table: the longest of them gives its bits.
-            mask = (1 << wanted) - 1
-            reached = max(length for _, length, other in codes if not (other ^ code) & mask)
-            wanted = min(reached, wanted + lookup)
-        entries[code :: 1 << size] = [(symbol, size, wanted)] * (1 << longest - size)
-    return _Table(entries, (1 << longest) - 1)
-
-
-def _codes(sizes: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return symbol, size and code (its first bit the lowest) of all that have a code (section 3.2.2)."""
-    codes, code, last = [], 0, 0
-    for size, symbol in sorted((size, symbol) for symbol, size in enumerate(sizes) if size):
-        code <<= size - last
-        codes.append((symbol, size, int(f"{code:0{size}b}"[::-1], 2)))
-        code, last = code + 1, size
-    return codes
+            begin = code >> size - wanted
+            reached = max(
+                longer
+                for longer, (first, behind, _) in enumerate(self._spans[size - 1 :], size)
+                if first < behind and first >> longer - wanted <= begin <= behind - 1 >> longer - wanted
+            )
+            wanted = min(reached, wanted + self._lookup)
+        return wanted
 
 
 def written_size(data: bytes) -> int:
@@ -168,13 +177,13 @@ def _block(bits: _Bits, written: _Written) -> bool:
     return last
 
 
-def _tables(bits: _Bits) -> tuple[_Table, _Table]:
+def _tables(bits: _Bits) -> tuple[_Codes, _Codes]:
     """Read the codes of a block (section 3.2.7)."""
     letters, distances, count = bits.take(5) + 257, bits.take(5) + 1, bits.take(4) + 4
     order = [0] * len(_ORDER)
     for symbol in _ORDER[:count]:
         order[symbol] = bits.take(3)
-    table = _table(order, _ORDER_LOOKUP)
+    table = _Codes(order, _ORDER_LOOKUP)
     sizes: list[int] = []
     while len(sizes) < letters + distances:
         symbol = bits.symbol(table)
@@ -184,13 +193,13 @@ def _tables(bits: _Bits) -> tuple[_Table, _Table]:
             sizes += sizes[-1:] * (bits.take(2) + 3)
         else:
             sizes += [0] * (bits.take(3) + 3 if symbol == 17 else bits.take(7) + 11)
-    return _table(sizes[:letters], _LOOKUP), _table(sizes[letters:], _DISTANCE_LOOKUP)
+    return _Codes(sizes[:letters], _LOOKUP), _Codes(sizes[letters:], _DISTANCE_LOOKUP)
 
 
-_FIXED_TABLES = _table(_FIXED_CODE, _FIXED_LOOKUP), _table(_FIXED_DISTANCES, _FIXED_DISTANCE_LOOKUP)
+_FIXED_TABLES = _Codes(_FIXED_CODE, _FIXED_LOOKUP), _Codes(_FIXED_DISTANCES, _FIXED_DISTANCE_LOOKUP)
 
 
-def _compressed(bits: _Bits, letters: _Table, distances: _Table, written: _Written) -> None:
+def _compressed(bits: _Bits, letters: _Codes, distances: _Codes, written: _Written) -> None:
     """Count what the letters and matches of a block make."""
     while (symbol := bits.symbol(letters)) != _END_OF_BLOCK:
         if symbol < _END_OF_BLOCK:
