@@ -29,7 +29,8 @@ class Limits:
 
     Attributes:
         size: Bytes that an archive may decompress to.
-        ratio: Decompressed bytes for each compressed byte, once more than 256 MiB came out.
+        ratio: Decompressed bytes for each compressed byte, once more than 256 MiB came out, and bytes of holes for
+            each byte of an image where they have to be read or written.
         members: Members of one archive.
         extension: Bytes of one PAX or GNU extension header, and of all PAX global headers together.
         window: Bytes of memory that one decoder may need for its window or dictionary.

@@ -505,18 +505,50 @@ def test_two_files_do_not_fit_into_one_stream() -> None:
         assert raised.value.diagnostics[0].code == "output-count"
 
 
-def test_a_hole_of_any_size_is_not_written_out(tmp_path: Path) -> None:
+def _with_hole(name: str, size: int) -> Made:
     records = {
         "GNU.sparse.major": "0",
         "GNU.sparse.minor": "1",
         "GNU.sparse.numblocks": "1",
         "GNU.sparse.map": "0,1",
-        "GNU.sparse.size": str(1 << 60),
+        "GNU.sparse.size": str(size),
     }
-    huge = pack([*_IMAGE, member("rootfs/huge", b"x", pax_headers=records)], tarfile.PAX_FORMAT)
+    return member(name, b"x", pax_headers=records)
+
+
+def test_a_hole_of_any_size_is_not_written_out(tmp_path: Path) -> None:
+    huge = pack([*_IMAGE, _with_hole("rootfs/huge", 1 << 60)], tarfile.PAX_FORMAT)
     convert(huge, output=tmp_path / "one", layout=Layout.SPLIT)
     with pytest.raises(LimitExceededError):
         convert(huge, output=tmp_path / "two", layout=Layout.SPLIT, rootfs_format="squashfs")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member("rootfs/", type=tarfile.DIRTYPE), _with_hole("rootfs/large", 1 << 39)],
+        [
+            member("rootfs/", type=tarfile.DIRTYPE),
+            *(_with_hole(f"rootfs/{at}", 1 << 27) for at in range(400)),
+        ],
+        [_with_hole("rootfs.img", 1 << 39)],
+    ],
+    ids=["one", "many", "disk"],
+)
+def test_holes_that_are_written_out_are_limited_by_the_size_of_the_image(
+    members: list[Made], tmp_path: Path
+) -> None:
+    data = pack([member("metadata.yaml", METADATA), *members], tarfile.PAX_FORMAT)
+    rootfs_format = None if members[0][0].name == "rootfs.img" else "squashfs"
+    with pytest.raises(LimitExceededError, match=r"more than Limits\.ratio, 20 times the image"):
+        convert(
+            data,
+            output=(tmp_path / "metadata", tmp_path / "root"),
+            layout=Layout.SPLIT,
+            rootfs_format=rootfs_format,
+            limits=Limits(ratio=20),
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_limits_hold(tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage.archive import Entry, EntryType, Item, dump_global, write_archive
 from lxdimage.build._head import Head
+from lxdimage.build._origin import Origin
 from lxdimage.build._parts import (
     ROOT,
     Control,
     Disk,
+    Expansion,
     Part,
     Root,
     RootFile,
@@ -30,7 +32,6 @@ from lxdimage.build._parts import (
     Shared,
     control_item,
     entry_item,
-    expanded,
     no_root,
     root_item,
 )
@@ -94,14 +95,21 @@ class Assembly:
     """
 
     def __init__(
-        self, form: Form, head: Head, outputs: OutputFiles, *, source: str, limits: Limits, room: Path | None
+        self,
+        form: Form,
+        head: Head,
+        outputs: OutputFiles,
+        *,
+        origin: Origin,
+        limits: Limits,
+        room: Path | None,
     ) -> None:
         """
         Args:
             form: How the image is written.
             head: What stands in front.
             outputs: The files.
-            source: What it is made of, for findings.
+            origin: What it is made of.
             limits: Bounds on what an untrusted source may use.
             room: The directory of the output, where a root may have to wait.
         """
@@ -109,8 +117,8 @@ class Assembly:
         self._form = form
         self._head = head
         self._outputs = outputs
-        self._source = source
-        self._limits = limits
+        self._source = origin.name
+        self._expansion = Expansion(limits, origin.name, lambda: origin.size)
         self._room = room
 
     def write(self, parts: Iterator[Part]) -> ImageType:
@@ -218,7 +226,7 @@ class Assembly:
             case RootTar(chunks):
                 root.write_all(self._encode(chunks))
             case Disk(member):
-                root.write_all(expanded(member, self._limits, self._source))
+                root.write_all(self._expansion.chunks(member, member.entry))
                 self._late(parts)
             case _ if self._form.squashfs:
                 self._squashfs(root, self._entries(parts))
@@ -255,8 +263,8 @@ class Assembly:
         for part in parts:
             match part:
                 case Root(member=member):
-                    expanded(member, self._limits, self._source)
-                    yield entry_item(part, b"")
+                    entry, _ = entry_item(part, b"")
+                    yield entry, self._expansion.chunks(member, entry)
                 case Control():
                     self._head.add(part)
                 case _:

@@ -97,7 +97,7 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
                 form,
                 head,
                 outputs,
-                source=origin.name,
+                origin=origin,
                 limits=limits,
                 room=output_room(targets[0]),
             )

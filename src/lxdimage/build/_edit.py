@@ -299,7 +299,7 @@ class _Editor:
 
     def _assemble(self, outputs: OutputFiles, parts: Iterator[Part], room: Path | None) -> ImageType:
         assembly = Assembly(
-            self._form, self.head, outputs, source=self._origin.name, limits=self._limits, room=room
+            self._form, self.head, outputs, origin=self._origin, limits=self._limits, room=room
         )
         kind = assembly.write(parts)
         self.notes.extend(assembly.notes)

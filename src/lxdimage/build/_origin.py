@@ -174,6 +174,11 @@ class Origin:
         """The first file's name."""
         return self.files[0].name
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files; of those that do not tell, what was read so far."""
+        return sum(file.cursor.offset if file.size is None else file.size for file in self.files)
+
     def parts(
         self, *, keep: bool = False, recompress: bool = False, strip: int = 0, prefix: bytes | None = None
     ) -> Iterator[Part]:

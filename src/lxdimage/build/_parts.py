@@ -7,8 +7,8 @@ Members keep the blocks of their headers (see `dump_member`), so that what is no
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, NoReturn, TypeAlias
 
 import attrs
 
@@ -32,6 +32,7 @@ __all__ = [
     "Control",
     "Disk",
     "EntryMember",
+    "Expansion",
     "Part",
     "Root",
     "RootFile",
@@ -40,7 +41,6 @@ __all__ = [
     "Shared",
     "control_item",
     "entry_item",
-    "expanded",
     "no_root",
     "root_item",
     "shown",
@@ -180,17 +180,46 @@ def control_item(path: bytes, member: Member, *, keep: bool) -> Item:
     return attrs.evolve(member.entry, path=os.fsdecode(path + slash)), member.chunks()
 
 
-def expanded(member: Member, limits: Limits, source: str) -> Chunks:
-    """
-    Return the content of a member with all its holes.
+class Expansion:
+    """Gives out the content of members with all their holes, which cost as much as data and no decoder counts."""
 
-    Raises:
-        LimitExceededError: It has more bytes than an archive may decompress to.
-    """
-    if member.size > limits.size:
-        text = f"{shown(member.name)} has {member.size} bytes, holes included, more than Limits.size, {limits.size}"
-        raise LimitExceededError(diagnose("decompression-limit", text, source=source))
-    return member.chunks()
+    def __init__(self, limits: Limits, source: str, size: Callable[[], int]) -> None:
+        """
+        Args:
+            limits: Bounds on what an untrusted image may use.
+            source: What the image is called in findings.
+            size: Tells how many bytes the image has, as far as that is known.
+        """
+        self._limits = limits
+        self._source = source
+        self._size = size
+        self._holes = 0
+
+    def chunks(self, member: Member, entry: Entry) -> Chunks:
+        """
+        Return the content of *member*, which becomes *entry*.
+
+        Raises:
+            LimitExceededError: It has more bytes than an archive may decompress to, or there are too many holes.
+        """
+        limits = self._limits
+        if member.size > limits.size:
+            self._fail(
+                member, f"has {member.size} bytes, holes included, more than Limits.size, {limits.size}"
+            )
+        if entry.data is not None:
+            self._holes += member.size - sum(length for _, length in entry.data)
+            if self._holes > max(_HOLES_COUNT_FROM, limits.ratio * self._size()):
+                text = f"is the last of files whose holes are more than Limits.ratio, {limits.ratio} times the image"
+                self._fail(member, text)
+        return member.chunks()
+
+    def _fail(self, member: Member, text: str) -> NoReturn:
+        text = f"{shown(member.name)} {text}"
+        raise LimitExceededError(diagnose("decompression-limit", text, source=self._source))
+
+
+_HOLES_COUNT_FROM = 256 << 20
 
 
 def no_root(source: str) -> BuildError:

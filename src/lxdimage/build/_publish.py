@@ -115,7 +115,7 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
         )
         with closing(Head(published.revision(), origin.name)) as head, open_outputs(*targets) as outputs:
             assembly = Assembly(
-                form, head, outputs, source=origin.name, limits=limits, room=output_room(targets[0])
+                form, head, outputs, origin=origin, limits=limits, room=output_room(targets[0])
             )
             kind = assembly.write(parts)
         notes = (*assembly.notes, *reader.notes())
