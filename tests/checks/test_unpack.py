@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 
 import pytest
 
@@ -68,6 +69,13 @@ GOOD = {
     "a hard link through a link": [
         folder("rootfs/etc/"), member("rootfs/etc/f"), link("rootfs/s", "etc"), hard("rootfs/h", "rootfs/s/f")
     ],
+    "a hard link through links to oddly spelled directories": [
+        member("rootfs/a/b/f"), link("rootfs/a/s", ".//b/."), link("rootfs/t", "./a/"), link("rootfs/a/u", "."),
+        hard("rootfs/h", "rootfs/t/u/s/f"),
+    ],
+    "a member through links to oddly spelled directories": [
+        member("rootfs/a/b/f"), link("rootfs/a/s", ".//b/"), member("rootfs/a/s/x"),
+    ],
 }  # fmt: skip
 BAD = {
     "dots upwards at the start": ("dotdot-member", [member("rootfs/../../x")]),
@@ -91,6 +99,16 @@ BAD = {
     "a hard link to a later member": ("dangling-hard-link", [hard("rootfs/g", "rootfs/f"), FILE]),
     "a hard link to a directory": ("dangling-hard-link", [folder("rootfs/a/"), hard("rootfs/g", "rootfs/a")]),
     "a hard link upwards": ("dangling-hard-link", [FILE, hard("rootfs/g", "rootfs/x/../f")]),
+    "a hard link through links in a circle": (
+        "dangling-hard-link", [FILE, link("rootfs/l", "l/l"), hard("rootfs/g", "rootfs/l/f")]
+    ),
+    "a hard link through more links than are followed": (
+        "dangling-hard-link", [FILE, link("rootfs/l", "."), hard("rootfs/g", "rootfs/" + "l/" * 41 + "f")]
+    ),
+    "a hard link to a path of 5000 bytes": (
+        "dangling-hard-link", [FILE, link("rootfs/l", "."), hard("rootfs/g", "rootfs/" + "l/" * 2500 + "f")]
+    ),
+    "a hard link to nothing in a deep directory": ("dangling-hard-link", [hard("rootfs/g", "d/" * 300 + "f")]),
     "a link to nothing at all": ("bad-symlink", [link("rootfs/l", "")]),
     "a device no kernel has": ("bad-header", [member("rootfs/d", type=tarfile.BLKTYPE, devmajor=5000, devminor=1)]),
     "a file with a slash behind its name": ("directory-with-content", [member("rootfs/f/", b"content")]),
@@ -182,6 +200,27 @@ def test_records_are_judged_as_tar_judges_them(record: bytes, found: list[str]) 
 
 def test_directories_too_deep_to_be_remembered_are_passed_over() -> None:
     assert [] == codes([member("rootfs/" + "d/" * 300 + "x")])
+
+
+@pytest.mark.parametrize(
+    ("first", "target"),
+    [
+        (link("rootfs/a", "a/" * 2000), "rootfs/a/x"),
+        (link("rootfs/" + "b/" * 200 + "l", "l"), "rootfs/" + "b/" * 200 + "l/x"),
+        (link("rootfs/a", "b"), "b/" * 2000 + "x"),
+        (link("rootfs/a", "b"), "b/" * 100_000 + "x"),
+    ],
+    ids=["growing", "in place", "deep", "too long"],
+)
+def test_hard_links_take_little_time_wherever_they_lead(
+    first: tuple[tarfile.TarInfo, bytes], target: str
+) -> None:
+    count = 400 if len(target) < 10_000 else 5
+    data = pack([first, *(hard(f"rootfs/h{number}", target) for number in range(count))])
+    start = time.process_time()
+
+    found_in(data, together=True)
+    assert time.process_time() - start < 2
 
 
 def test_a_refused_member_is_named_with_its_place() -> None:

@@ -88,7 +88,7 @@ class UnpackCheck:
                 self._directories.add(hash(ancestor))
         if kind is EntryType.SYMLINK:
             if not _leads_out(target) and len(self._links) < _OWNERS:
-                self._links[path] = target
+                self._links[path] = control_path(target)
         elif len(self._empty) + len(self._files) < _REMEMBERED:
             (self._empty if kind is EntryType.DIRECTORY else self._files).add(hash(path))
 
@@ -371,7 +371,7 @@ class UnpackCheck:
             target = self._links.get(path)
             if target is None:
                 return hash(path) in self._directories or hash(path) in self._empty or self._forgetful
-            path = control_path(path[: path.rfind(b"/") + 1] + target)
+            path = _joined(path, target)
         return False
 
     def _holds(self, path: bytes) -> bool:
@@ -380,14 +380,15 @@ class UnpackCheck:
 
     def _resolved(self, path: bytes) -> bytes:
         """Return where *path* leads through the symbolic links among the directories that it lies in."""
-        for _ in range(_LINKS_FOLLOWED):
-            end = path.find(b"/")
+        start = 0
+        for _ in range(_LINKS_FOLLOWED if self._links else 0):
+            end = path.find(b"/", start) if path.count(b"/") <= _DEEPEST else -1
             while end > 0 and path[:end] not in self._links:
                 end = path.find(b"/", end + 1)
             if end <= 0:
                 break
-            link = path[:end]
-            path = control_path(link[: link.rfind(b"/") + 1] + self._links[link] + path[end:])
+            start = path.rfind(b"/", 0, end) + 1  # what lies in front is no link
+            path = _joined(path[:end], self._links[path[:end]], path[end + 1 :])
         return path
 
     @property
@@ -412,14 +413,18 @@ class UnpackCheck:
         elif len(self._links) < _OWNERS:
             self._files.discard(hash(path))
             self._delayed.discard(hash(path))
-            self._links[path] = target
+            self._links[path] = control_path(target)
 
     def _see_hard_link(self, member: TarMember) -> None:
         target = control_path(_without_dotdot(member.target))
+        too_deep = bool(self._links) and target.count(b"/") > _DEEPEST
         if member.target.endswith((b"/", b"/.")):
             text = f"is a hard link to {os.fsdecode(member.target)!r}, which can be no file"
             self._refuse("dangling-hard-link", member, text)
-        elif not (self._holds(target) or self._holds(self._resolved(target)) or self._forgetful):
+        elif len(target) > _PATH_MAX:
+            text = f"is a hard link to a name of {len(target)} bytes, at most 4095 are possible"
+            self._refuse("dangling-hard-link", member, text)
+        elif not (self._holds(target) or self._holds(self._resolved(target)) or self._forgetful or too_deep):
             text = f"is a hard link to {os.fsdecode(target)!r}, which is no file before it"
             self._refuse("dangling-hard-link", member, text)
 
@@ -436,6 +441,11 @@ def _is_decimal(text: bytes, high: int) -> bool:
     except HeaderError:
         return False
     return True
+
+
+def _joined(link: bytes, target: bytes, rest: bytes = b"") -> bytes:
+    """Return where *rest* lies behind a symbolic link, of which neither *target* nor name has odd components."""
+    return b"/".join(filter(None, (link[: max(0, link.rfind(b"/"))], target, rest)))
 
 
 def _leads_out(target: bytes) -> bool:
