@@ -166,3 +166,12 @@ def test_hostile_targets_are_judged_quickly(target: Target) -> None:
         except OutsideError:
             continue
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("target", ALL)
+def test_a_link_that_leads_into_itself_is_judged_quickly(target: Target) -> None:
+    exists = root(l="l/" * 2000)
+    began = time.process_time()
+    for number in range(300):
+        assert place(target, f"/l/{number}", exists).problem
+    assert time.process_time() - began < 1

@@ -166,10 +166,14 @@ def _absent(directory: str | None) -> str:
 def _walk(target: str, exists: Exists) -> _Walk:
     """Take the steps of a target one after the other, and those of the links on the way."""
     walk = _Walk()
-    pending = deque((step, False) for step in target.split("/"))
+    # What is left of the target and of each link, the innermost last: a link may have thousands of steps.
+    pending = [(deque(target.split("/")), False)]
     links = 0
     while pending:
-        step, from_link = pending.popleft()
+        steps, from_link = pending[-1]
+        step = steps.popleft()
+        if not steps:
+            pending.pop()
         if step in {"", "."}:
             continue
         if step == "..":
@@ -186,7 +190,7 @@ def _walk(target: str, exists: Exists) -> _Walk:
             if links > _LINKS_MAX:
                 walk.obstacle = f"leads in circles along the symbolic link {here!r}"
                 break
-            pending.extendleft((part, True) for part in reversed(link.split("/")))
+            pending.append((deque(link.split("/")), True))
             continue
         walk.done.append(step)
         if pending:
