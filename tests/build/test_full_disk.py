@@ -85,5 +85,6 @@ def test_what_is_extracted_is_whole(disk: Path, tmp_path: Path) -> None:
         extract_image(tmp_path / "source", to=disk / "to")
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(disk / "to/rootfs/noise")
+    assert str(caught.value).endswith("/to/rootfs/noise'")
     found = sorted(str(path.relative_to(disk)) for path in disk.rglob("*") if path.is_file())
     assert found == ["image", "to/metadata.yaml"]

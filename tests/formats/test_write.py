@@ -260,6 +260,7 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as caught:
         fill()
     assert caught.value.filename == str(target)
+    assert str(caught.value).endswith(f": {str(target)!r}")
     assert _names(tmp_path) == []
 
 

@@ -188,7 +188,8 @@ class _Writer:
         except OSError as error:
             if (code := _OF_MEMBER.get(error.errno or 0)) is not None:
                 raise RefusedError(code, f"not extracted, {error.strerror}") from None
-            error.filename, error.filename2 = self._tree.full_path(parts), None
+            error.filename = self._tree.full_path(parts)
+            del error.filename2  # None would be shown
             raise
 
     def _write(self, parts: Parts, path: bytes, member: Member) -> None:

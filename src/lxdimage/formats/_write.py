@@ -231,7 +231,8 @@ def _named(path: str, only: frozenset[int] | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is not None and (only is None or error.errno in only):
-            error.filename, error.filename2 = path, None
+            error.filename = path
+            del error.filename2  # None would be shown
         raise
 
 
