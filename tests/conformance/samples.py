@@ -257,6 +257,7 @@ def _damaged() -> Iterator[Sample]:
         for part in (0.2, 0.5, 0.9):
             yield Sample(f"cut-{codec}-{part}", partial(_cut, codec, part))
         yield Sample(f"garbage-{codec}", partial(_followed, codec, b"garbage"))
+        yield Sample(f"then-half-{codec}", partial(_followed, codec, CODECS[codec](METADATA_PART)[:-1]))
     for length in (100, 262, 300, 512, 600, 1024, 1100, 1536):
         yield Sample(f"cut-tar-{length}", partial(_constant, UNIFIED[:length]))
     yield Sample(

@@ -246,6 +246,33 @@ def test_a_root_that_ends_within_its_first_header_is_refused_at_create() -> None
     assert later["truncated-header"] is None
 
 
+@pytest.mark.parametrize(
+    ("codec", "zeros", "stage"),
+    [
+        ("gzip", 10_000, Stage.CREATE),
+        ("gzip", 200_000, None),
+        ("xz", 4_000, Stage.CREATE),
+        ("xz", 40_000, None),
+        ("bzip2", 40_000, None),
+        ("zstd", 40_000, Stage.CREATE),
+    ],
+)
+def test_damage_is_met_at_creation_up_to_what_each_decompressor_writes_behind_the_last_record(
+    codec: str, zeros: int, stage: Stage | None
+) -> None:
+    data = CODECS[codec](container() + bytes(zeros))[:-1]
+    stages = {found.code: found.stage for found in scan(data).diagnostics}
+    assert stages["truncated-stream"] is stage
+
+
+@pytest.mark.parametrize("codec", ["gzip", "xz", "zstd"])
+def test_damage_behind_other_data_that_follows_the_archive_is_found(codec: str) -> None:
+    data = CODECS[codec](container()) + CODECS[codec](pack([member("more", os.urandom(1000))]))[:-1]
+    found = scan(data, target=Target.INCUS_6_0)
+    assert {"data-after-end", "truncated-stream"} <= codes(found)
+    assert not found.creates
+
+
 @pytest.mark.parametrize(("zeros", "stage"), [(10_000, Stage.CREATE), (200_000, None)])
 def test_damage_that_the_pipe_never_delivers_fails_nothing(zeros: int, stage: Stage | None) -> None:
     data = bytearray(CODECS["gzip"](container() + bytes(zeros)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import NoReturn
 
 from lxdimage._chunks import Chunks
@@ -103,10 +104,10 @@ class TarBlocks:
         self._buffer = chunk
 
     def rest(self) -> Chunks:
-        """Yield what follows the end-of-archive blocks."""
-        if self._next < len(self._buffer):
-            yield self._buffer[self._next :]
-        yield from self._chunks
+        """Return what follows the end-of-archive blocks; whoever stops early leaves what follows to the next call."""
+        # No generator: abandoned, it would end the stream behind it, and with it what a decoder has still to say.
+        behind = self._buffer[self._next :]
+        return chain([behind] if behind else [], self._chunks)
 
     def _content_block(self) -> bytes:
         """Take one block of the current member's content."""

@@ -50,7 +50,6 @@ __all__ = ["Pass"]
 _UNREAL = frozenset(b"gVX")
 # What a whole image holds beside the root.
 _BESIDE_ROOT = (b"metadata.yaml", b"./metadata.yaml", b"templates/", b"./templates/")
-_PIPE = 1 << 16  # bytes that a decompressor writes although nobody reads them
 _PLAIN = frozenset(b"\x000")  # the type flags that Go calls a regular file
 
 
@@ -372,9 +371,7 @@ class Pass:
         for judge in self._judges:
             judge.findings.extend(unpack.findings(unpacks_dev=judge.target.traits.unpacks_dev))
         if stream.damage is not None:
-            self._undecodable(
-                stream.damage, unseen=reader.ended and stream.decoded_size - reader.offset > _PIPE
-            )
+            self._undecodable(stream.damage, unseen=reader.ended and stream.unread_from(reader.offset))
 
     def _undecodable(self, damage: InvalidImageError, *, unseen: bool) -> None:
         """

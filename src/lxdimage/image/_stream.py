@@ -30,6 +30,11 @@ _SMALL = 1 << 20
 _START = 1 << 16  # holds the header of every disk
 _FIRST_READ = 1 << 14
 _BESIDE = frozenset({Compression.ZSTD, Compression.LZ4})
+_RECORD = 20 * 512  # what tar reads at once
+# What a decompressor can write behind the last record that tar reads before tar closes the pipe.  In truth it is a
+# race; these are the sizes from which on tar mostly wins, and what the program has to say later is lost.
+_UNREAD = {Compression.GZIP: 24 << 10, Compression.ZSTD: 64 << 10, Compression.LZ4: 64 << 10}
+_UNREAD_BY_DEFAULT = 5 << 10
 
 
 def _growing(source: Source) -> Chunks:
@@ -94,6 +99,13 @@ class FileStream:
     def members(self, *, strict: bool) -> TarReader:
         """Return the reader of the archive in it."""
         return TarReader(self.decoded(), source=self.name, limits=self._limits, strict=strict)
+
+    def unread_from(self, end: int) -> bool:
+        """Tell whether tar, for which the archive ends at *end*, is gone before the decompressor is through."""
+        assert self.format is not None
+        compression = self.format.compression or Compression.NONE
+        last_record = end + -end % _RECORD
+        return self.decoded_size - last_record > _UNREAD.get(compression, _UNREAD_BY_DEFAULT)
 
     def facts(self) -> FileFacts:
         """Return what its first bytes tell."""
