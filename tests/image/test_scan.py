@@ -246,6 +246,13 @@ def test_a_root_that_ends_within_its_first_header_is_refused_at_create() -> None
     assert later["truncated-header"] is None
 
 
+@pytest.mark.parametrize("codec", [codec for codec in CODECS if codec != "none"])
+@pytest.mark.parametrize("end", [1, 300, 511])
+def test_a_compressed_root_that_ends_within_its_first_header_is_an_empty_one(codec: str, end: int) -> None:
+    metadata = pack([member("metadata.yaml", METADATA)])
+    assert scan(metadata, CODECS[codec](pack([member("f")])[:end])).creates
+
+
 @pytest.mark.parametrize(
     ("codec", "zeros", "stage"),
     [

@@ -440,7 +440,8 @@ class Pass:
                 if found.name in self._templates.wanted:
                     self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
-            self._damaged(error, begun=reader.count > 0)
+            # Only of a file that it reads itself does tar ask for one whole header.
+            self._damaged(error, begun=reader.count > 0 or stream.compressed)
             whole = False
         else:
             self._end(stream, reader)

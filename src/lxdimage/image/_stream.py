@@ -100,12 +100,16 @@ class FileStream:
         """Return the reader of the archive in it."""
         return TarReader(self.decoded(), source=self.name, limits=self._limits, strict=strict)
 
+    @property
+    def compressed(self) -> bool:
+        """Whether a program decompresses it for tar."""
+        return self.format is not None and self.format.compression not in (None, Compression.NONE)
+
     def unread_from(self, end: int) -> bool:
         """Tell whether tar, for which the archive ends at *end*, is gone before the decompressor is through."""
-        assert self.format is not None
-        compression = self.format.compression or Compression.NONE
+        compression = self.format and self.format.compression
         last_record = end + -end % _RECORD
-        return self.decoded_size - last_record > _UNREAD.get(compression, _UNREAD_BY_DEFAULT)
+        return self.decoded_size - last_record > _UNREAD.get(compression or Compression.NONE, _UNREAD_BY_DEFAULT)
 
     def facts(self) -> FileFacts:
         """Return what its first bytes tell."""
