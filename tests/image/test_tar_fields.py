@@ -243,3 +243,21 @@ def test_an_extended_header_longer_than_the_file_is_refused_by_tar_whatever_the_
 @pytest.mark.parametrize("content", [b"", b"6 a=b\n"])
 def test_solaris_header_is_a_root_for_go_and_nothing_for_tar(content: bytes) -> None:
     assert (True, False) == verdict(META + block(b"X", content) + bytes(1024))
+
+
+SUPERSEDED = {
+    "no-record": b"junk",
+    "size": record("size", "9999"),
+    "owner": record("uid", "x"),
+    "sparse": record("GNU.sparse.major", "x"),
+}
+
+
+@pytest.mark.parametrize("flag", [b"x", b"X"])
+@pytest.mark.parametrize("payload", SUPERSEDED.values(), ids=SUPERSEDED)
+def test_of_extended_headers_behind_one_another_the_last_one_alone_counts_at_creation(
+    payload: bytes, flag: bytes
+) -> None:
+    member_behind = extended(record("comment", "x"), flag) + block(b"0", DATA)
+    assert not scan_image(io.BytesIO(META + ROOT + extended(payload) + block(b"0", DATA) + LAST)).creates
+    assert scan_image(io.BytesIO(META + ROOT + extended(payload) + member_behind + LAST)).creates

@@ -341,13 +341,15 @@ class TarReader(SparseReader):
     def _member(self, header: bytes, size: int, lead: bytes, offset: int) -> TarMember:
         """Return the member with this *header*, which says its *size*."""
         records: Mapping[bytes, bytes] = NO_RECORDS
-        long_name = found = None
+        long_name = extended = found = None
         for flag, payload in extensions(lead):
             if flag in _RECORDS:
-                records = self._pax(payload, offset)
-                found = self._sparse_records(payload, offset)
+                extended = payload
             elif flag == 0x4C:
                 long_name = parse_string(payload)
+        if extended is not None:  # what others say before it counts for nothing
+            records = self._pax(extended, offset)
+            found = self._sparse_records(extended, offset)
         for_tar = _effective_name(records, long_name, header)
         name = long_name or records.get(b"path") or name_in(header) if self.strict else for_tar
         size = self._size(records, size, offset)

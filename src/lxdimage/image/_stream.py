@@ -109,7 +109,9 @@ class FileStream:
         """Tell whether tar, for which the archive ends at *end*, is gone before the decompressor is through."""
         compression = self.format and self.format.compression
         last_record = end + -end % _RECORD
-        return self.decoded_size - last_record > _UNREAD.get(compression or Compression.NONE, _UNREAD_BY_DEFAULT)
+        return self.decoded_size - last_record > _UNREAD.get(
+            compression or Compression.NONE, _UNREAD_BY_DEFAULT
+        )
 
     def facts(self) -> FileFacts:
         """Return what its first bytes tell."""
