@@ -93,6 +93,10 @@ BAD = {
     "links in a circle": ("member-inside-file", [link("rootfs/a", "b"), link("rootfs/b", "a"), member("rootfs/a/x")]),
     "a file over a directory with content": ("member-over-directory", [member("rootfs/a/b"), member("rootfs/a")]),
     "a link over a directory with content": ("member-over-directory", [member("rootfs/a/b"), link("rootfs/a", "b")]),
+    "a file over a directory that took the place of a link": (
+        "member-over-directory",
+        [folder("rootfs/b/"), link("rootfs/a", "b"), folder("rootfs/a/"), member("rootfs/a/c"), member("rootfs/a")],
+    ),
     "a directory over an absolute link": ("member-over-directory", [link("rootfs/a", "/x"), folder("rootfs/a/")]),
     "a file with an empty name": ("member-over-directory", [member(".")]),
     "a hard link to nothing": ("dangling-hard-link", [hard("rootfs/g", "rootfs/f")]),

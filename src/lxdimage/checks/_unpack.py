@@ -249,8 +249,7 @@ class UnpackCheck:
         self._files.discard(number)
         if len(self._empty) < _REMEMBERED:
             self._empty.add(number)
-        if path in self._links and not self._leads_to_directory(path):
-            del self._links[path]  # the directory takes its place
+        self._links.pop(path, None)  # the directory takes its place, wherever it leads
 
     def _refuse(self, code: str, member: TarMember, text: str, *, unpacked: bool = True) -> None:
         """Report a member; what tar stumbles over when it reads the header it need not have *unpacked*."""
