@@ -210,6 +210,15 @@ _ODD: Mapping[str, tuple[bytes, ...]] = {
         archive(pax(record("size", "3")), header("first", size=0) + padded(b"abc"), metadata(), root()),
     ),
     "pax-malformed": (archive(pax(b"99 x=y\n"), file("first"), metadata(), root()),),
+    "pax-malformed-superseded": (
+        archive(metadata(), root(), pax(b"99 x=y\n"), pax(record("comment", "x")), file("rootfs/x")),
+    ),
+    "file-over-directory-over-link": (
+        archive(
+            *(metadata(), root(), header("rootfs/x", tarfile.SYMTYPE, link="etc"), directory("rootfs/x/")),
+            *(file("rootfs/x/y"), file("rootfs/x")),
+        ),
+    ),
     "unknown-type": (archive(file("first", "data", b"Q"), metadata(), root()),),
     "two-dots": (archive(metadata(), root(), file("rootfs/../x")),),
     "late-bad-checksum": (archive(metadata(), root(), file("rootfs/x").replace(b"ustar", b"Ustar")),),
@@ -226,6 +235,7 @@ _ODD: Mapping[str, tuple[bytes, ...]] = {
     "swapped": (ROOT_PART, METADATA_PART),
     "split-root-of-text": (METADATA_PART, b"text"),
     "split-root-empty": (METADATA_PART, b""),
+    "split-root-of-a-few-bytes-in-gzip": (METADATA_PART, CODECS["gzip"](ROOT_PART[:300])),
     "split-root-with-prefix": (METADATA_PART, archive(root())),
 }
 
