@@ -174,4 +174,4 @@ def test_a_link_that_leads_into_itself_is_judged_quickly(target: Target) -> None
     began = time.process_time()
     for number in range(300):
         assert place(target, f"/l/{number}", exists).problem
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 4
