@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -64,6 +65,21 @@ def test_a_small_text_takes_little_time(text: str, accepting: set[Target]) -> No
     begin = time.process_time()
     assert accepting == {target for target in BOTH if Stage.IMPORT not in stages(text, target)}
     assert time.process_time() - begin < 10
+
+
+def test_only_so_many_unknown_keys_are_compared_with_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    really = difflib.get_close_matches
+
+    def counting(word: str, words: Iterable[str], n: int, cutoff: float) -> list[str]:
+        nonlocal compared
+        compared += 1
+        return really(word, words, n, cutoff)
+
+    monkeypatch.setattr("difflib.get_close_matches", counting)
+    check_metadata("".join(f"other{number}: 1\n" for number in range(3000)))
+    # Once for what is missing, each of two keys, and once for what is unknown.
+    assert 0 < compared <= 3 * 1000
 
 
 def test_many_merges_in_a_row_are_followed() -> None:

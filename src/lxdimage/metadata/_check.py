@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 import attrs
 
@@ -15,7 +16,7 @@ from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._model import Metadata
 from lxdimage.metadata._problems import refusals
 from lxdimage.metadata._reading import read_documents
-from lxdimage.metadata._rules import LINTS, near_key
+from lxdimage.metadata._rules import COMPARED, LINTS, near_key
 from lxdimage.metadata._show import shown
 from lxdimage.metadata._subject import Subject
 from lxdimage.rules import diagnose
@@ -202,7 +203,7 @@ def _missing_date(subject: Subject) -> Diagnostic:
 def _near_hint(subject: Subject, name: str) -> str | None:
     """Return a hint at a key that may have been meant for *name*."""
     for notes in subject.reading.notes:
-        for unknown in notes.unknown:
+        for unknown in islice(notes.unknown, COMPARED):
             if not unknown.path and near_key(unknown) == name:
                 return f"the key {shown(unknown.name)} does not count: write {name!r}"
     return None

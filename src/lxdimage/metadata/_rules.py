@@ -26,7 +26,7 @@ from lxdimage.metadata._subject import Subject
 from lxdimage.metadata._template_rules import RULE_LINTS, duplicate_targets
 from lxdimage.targets import Target
 
-__all__ = ["LINTS", "Lint", "near_key"]
+__all__ = ["COMPARED", "LINTS", "Lint", "near_key"]
 
 Lint: TypeAlias = Callable[[Subject], Iterator[Diagnostic]]
 
@@ -98,10 +98,11 @@ _PROPERTIES = frozenset(
 def unknown_keys(subject: Subject) -> Iterator[Diagnostic]:
     """Warn of keys that no daemon reads."""
     for notes in subject.reading.notes:
-        for unknown in notes.unknown:
+        for number, unknown in enumerate(notes.unknown):
             owner = f" of {shown_path(unknown.path)}" if unknown.path else ""
             message = f"the key {shown(unknown.name)}{owner} is not known and not read"
-            yield notes.document.place(unknown.key).finding("unknown-key", message, hint=_key_hint(unknown))
+            hint = _key_hint(unknown) if number < COMPARED else None
+            yield notes.document.place(unknown.key).finding("unknown-key", message, hint=hint)
 
 
 def _key_hint(unknown: Unknown) -> str | None:
@@ -110,6 +111,10 @@ def _key_hint(unknown: Unknown) -> str | None:
     if not unknown.path and unknown.name in _PROPERTIES:
         return f"{unknown.name!r} belongs below 'properties'"
     return None
+
+
+COMPARED = 1000
+"""Unknown keys that are compared with the known ones; there may be a hundred thousand."""
 
 
 def near_key(unknown: Unknown) -> str | None:
