@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         rule = RULES.get(code)
         if rule is None:
             near = difflib.get_close_matches(code, RULES, 1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
+            hint = f", did you mean {near[0]!r}?" if near else "; 'lxdimage rule' lists them"
             raise UsageError(f"no finding has the code {escape(code)!r}{hint}")
         print(f"{rule.code}: {rule.title} ({rule.severity.value})\n\n{rule.explanation.strip()}")
         if rule.hint:

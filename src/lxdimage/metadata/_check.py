@@ -90,6 +90,10 @@ def check_metadata(
         name: What findings call it.
         target: The daemon that it is meant for.
         now: The time, to tell whether the image has expired; expiry is not looked at without it.
+
+    Returns:
+        The metadata, None where the daemon refuses it, and the findings in the order of the text.  Nothing in the
+        text is raised.
     """
     return check_documents([_encoded(text)], name=name, target=target, now=now)
 
@@ -139,6 +143,9 @@ def parse_metadata(
         text: The file.
         name: What findings call it.
         target: The daemon by whose rules it is read.
+
+    Returns:
+        The metadata as that daemon stores it.
 
     Raises:
         InvalidMetadataError: The daemon refuses to import it; the error carries every reason.

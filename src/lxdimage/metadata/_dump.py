@@ -26,6 +26,12 @@ def dump_metadata(metadata: Metadata) -> str:
     The architecture is written by its canonical name.  `parse_metadata` gives back equal metadata, whatever the
     target.
 
+    Args:
+        metadata: What the text is to say.
+
+    Returns:
+        The text, in block style, with a newline at its end.
+
     Raises:
         InvalidMetadataError: The text would be larger than the 1 MiB that the daemons read.
     """
