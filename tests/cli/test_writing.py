@@ -330,6 +330,13 @@ def test_a_useless_epoch_in_the_environment_is_an_error(
     assert not Path("new").exists()
 
 
+def test_what_is_wrong_with_given_metadata_is_found_in_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yaml").write_text("architecture: x86_64\ncreation_date: soon\n")
+    status, _, words = run(capsys, "edit", "image.tar.gz", "-i", "--metadata", "bad.yaml")
+    assert status == 2
+    assert words.startswith("bad.yaml:2:16: error: ")
+
+
 def test_edit_takes_metadata_from_standard_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         if metadata == old:
             print("lxdimage: nothing was changed, so nothing is written", file=sys.stderr)
             return 0
+    elif metadata is not None:
+        parse_metadata(metadata, name=arguments.metadata, target=Target(arguments.target))  # names the file
     with _kept(written), Meter("edit") as meter:
         built = edit_image(
             *files,
