@@ -23,18 +23,15 @@ from lxdimage.formats import (
     QCOW2,
     ROOT_PREFIXES,
     SQUASHFS,
-    VMDK,
     ImageType,
     Layout,
-    begins_with_json,
     control_path,
-    identify,
 )
 from lxdimage.formats._seekable import SeekableFile
 from lxdimage.image._disks import examine_disk, examine_passing_disk, glance_at_disk
-from lxdimage.image._judge import Judge, as_stored
+from lxdimage.image._judge import Judge
 from lxdimage.image._model import FileFacts, Image, Scan
-from lxdimage.image._refusals import empty, error_of, unsupported
+from lxdimage.image._refusals import error_of
 from lxdimage.image._stream import FileStream
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
@@ -70,16 +67,14 @@ class Pass:
         self._whole: Digest | None = None  # of the files so far: the first file's own goes on
         self._judges = [Judge(target, self._layout, sources[0].name, datetime.now(UTC)) for target in targets]
         self._control = ControlCheck(sources[0].name)
-        self._root_unpack = UnpackCheck(
-            sources[-1].name
-        )  # of a split image's root, over what is there before
+        # Of a split image's root, over what its metadata archive has left there.
+        self._root_unpack = UnpackCheck(sources[-1].name)
         self._findings: list[Diagnostic] = []
         self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
         self._disk_facts: Mapping[str, str] = {}
-        self._disk_findings: list[
-            Diagnostic
-        ] = []  # they matter where rootfs.img makes the image a virtual machine
+        # They matter where rootfs.img makes the image a virtual machine.
+        self._disk_findings: list[Diagnostic] = []
         self._members = 0
         self._complete = True
 
@@ -107,12 +102,12 @@ class Pass:
         (judge, *_) = self._judges
         if self._layout is Layout.SPLIT:
             stream = self._stream(self._sources[1])
-            self._detect_root(judge, stream)
+            judge.detect_root(stream)
             files.append(self._disk_root(stream) if stream.format == QCOW2 else stream.facts())
         refusals = [d for d in (*judge.importing.findings, *judge.findings) if d.stage is Stage.IMPORT]
         if refusals:
             raise error_of(refusals)
-        return self._image(judge, tuple(files))
+        return judge.image(tuple(files), self._templates.files)
 
     def _stream(self, source: Source) -> FileStream:
         digest = None
@@ -125,8 +120,7 @@ class Pass:
 
     def _main(self, stream: FileStream) -> FileFacts:
         for judge in self._judges:
-            if finding := self._undetected(stream, judge.target):
-                judge.importing.refuse(finding)
+            judge.detect(stream)
         facts = None
         if stream.format == SQUASHFS:
             facts = self._squashfs_archive(stream)
@@ -136,19 +130,6 @@ class Pass:
             judge.importing.finish()
         facts = facts or (stream.finish() if self._complete else stream.facts())
         return attrs.evolve(facts, facts=self._disk_facts) if self._disk_facts else facts
-
-    def _undetected(self, stream: FileStream, target: Target) -> Diagnostic | None:
-        """Return why *target* cannot tell what the first file is, if so."""
-        if not stream.head:
-            return empty(stream)
-        if self._layout is Layout.UNIFIED and begins_with_json(stream.head):
-            return diagnose("json-upload", "the file begins with a JSON object", source=stream.name)
-        found = identify(stream.head, target)
-        if found is None:
-            return unsupported(stream, target)
-        if found.compression is None:
-            return diagnose("not-an-archive", f"the file is a {found.name} disk", source=stream.name)
-        return None
 
     def _archive(self, stream: FileStream) -> None:
         reader = stream.members(strict=True)
@@ -371,23 +352,9 @@ class Pass:
         for judge in self._judges:
             judge.findings.extend(unpack.findings(unpacks_dev=judge.target.traits.unpacks_dev))
         if stream.damage is not None:
-            self._undecodable(stream.damage, unseen=reader.ended and stream.unread_from(reader.offset))
-
-    def _undecodable(self, damage: InvalidImageError, *, unseen: bool) -> None:
-        """
-        Take what ended the decompression.
-
-        Args:
-            damage: What was raised.
-            unseen: Whether it is so far behind the end that tar, and with it the pipe, is closed before it is met.
-        """
-        (found,) = damage.diagnostics
-        for judge in self._judges:
-            if isinstance(damage, LimitExceededError) and not judge.importing.done:
-                # The daemon would have read on: that it misses what was not reached would be a guess.
-                judge.importing.refuse(found)
-            else:
-                judge.findings.append(attrs.evolve(found, stage=None if unseen else Stage.CREATE))
+            unseen = reader.ended and stream.unread_from(reader.offset)
+            for judge in self._judges:
+                judge.undecodable(stream.damage, unseen=unseen)
 
     def _damaged(self, error: InvalidImageError, *, begun: bool = True) -> None:
         """Take what ended the reading of an archive, and whether a member of it was read before."""
@@ -402,7 +369,7 @@ class Pass:
 
     def _root(self, stream: FileStream) -> FileFacts:
         for judge in self._judges:
-            self._detect_root(judge, stream)
+            judge.detect_root(stream)
         if stream.format is not None and stream.format.is_tar:
             self._root_archive(stream)
         elif stream.format == SQUASHFS:
@@ -410,18 +377,6 @@ class Pass:
         elif stream.format == QCOW2:
             return self._disk_root(stream)
         return stream.finish()
-
-    def _detect_root(self, judge: Judge, stream: FileStream) -> None:
-        """Decide as the client does before it uploads: the kind of the second file is the type of the image."""
-        found = identify(stream.head, judge.target)
-        if found is None:
-            finding = unsupported(stream, judge.target) if stream.head else empty(stream)
-            judge.findings.append(restaged(finding, Stage.IMPORT))
-            return
-        judge.type = ImageType.VIRTUAL_MACHINE if found == QCOW2 else ImageType.CONTAINER
-        if found == VMDK:
-            text = "the root is a vmdk disk, which nothing unpacks"
-            judge.findings.append(diagnose("not-an-archive", text, stage=Stage.CREATE, source=stream.name))
 
     def _root_archive(self, stream: FileStream) -> None:
         reader = stream.members(strict=False)
@@ -506,7 +461,7 @@ class Pass:
 
     def _scan(self, judge: Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
         importing = judge.importing
-        kind = self._type(judge)
+        kind = judge.image_type
         judged = Judged(target=judge.target, layout=self._layout, type=kind, checked=importing.checked)
         findings = (
             *self._templates.reviewed(judged, importing.findings),
@@ -523,26 +478,10 @@ class Pass:
             fingerprint=fingerprint,
             size=sum(file.size or 0 for file in files),
             layout=self._layout,
-            image=None if refused else self._image(judge, files),
+            image=None if refused else judge.image(files, self._templates.files),
             diagnostics=findings,
             files=files,
             members=self._members,
-        )
-
-    def _type(self, judge: Judge) -> ImageType | None:
-        return judge.importing.type if self._layout is Layout.UNIFIED else judge.type
-
-    def _image(self, judge: Judge, files: tuple[FileFacts, ...]) -> Image:
-        kind, checked = self._type(judge), judge.importing.checked
-        assert kind is not None
-        assert checked is not None
-        assert checked.metadata is not None
-        return Image(
-            layout=self._layout,
-            type=kind,
-            metadata=as_stored(checked.metadata, judge.target),
-            templates=self._templates.files,
-            files=files,
         )
 
     def _compare(self, fingerprint: Fingerprint, expected: Fingerprint | str) -> None:
