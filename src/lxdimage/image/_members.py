@@ -28,7 +28,7 @@ __all__ = [
     "tar_compression",
 ]
 
-_LEADING_DOTS = re.compile(r"\A(?:\./++)++")
+_LEADING_DOTS = re.compile(r"\A(?:\./++)+")
 
 
 @attrs.frozen

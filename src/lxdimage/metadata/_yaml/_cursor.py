@@ -6,7 +6,7 @@ import re
 
 from lxdimage.metadata._yaml._text import Text, YAMLError
 
-__all__ = ["BLANKS", "BLANK_OR_END", "BREAKS", "END", "Cursor"]
+__all__ = ["AT_ONCE", "BLANKS", "BLANK_OR_END", "BREAKS", "END", "Cursor"]
 
 END = "\0"
 """What stands behind the last character; no text can contain it."""
@@ -14,6 +14,13 @@ END = "\0"
 BREAKS = frozenset("\r\n\x85\u2028\u2029")
 BLANK_OR_END = BREAKS | frozenset(" \t" + END)
 BLANKS = re.compile(r"[ \t]*+")
+
+AT_ONCE = 1000
+"""
+How often a pattern for `Cursor.take_all` repeats a group: every repetition takes memory until the match ends.
+
+A possessive group would take none, but Python before 3.11.5 loses its place in one.
+"""
 
 _TO_LINE_END = re.compile("[^\r\n\x85\u2028\u2029\0]*+")
 _MARKERS = frozenset(("---", "..."))
@@ -63,6 +70,13 @@ class Cursor:
         assert blanks
         self.pos = blanks.end()
         return blanks[0]
+
+    def take_all(self, pattern: re.Pattern[str]) -> str:
+        """Move behind all that *pattern* matches, one match after the other, and return it."""
+        start = self.pos
+        while found := pattern.match(self.chars, self.pos):
+            self.pos = found.end()
+        return self.chars[start : self.pos]
 
     def skip_to_line_end(self) -> None:
         """Move to the next line break."""

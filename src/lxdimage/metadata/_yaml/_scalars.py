@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from lxdimage.metadata._yaml._cursor import BLANK_OR_END, BREAKS, END, Cursor
+from lxdimage.metadata._yaml._cursor import AT_ONCE, BLANK_OR_END, BREAKS, END, Cursor
 from lxdimage.metadata._yaml._generation import Generation
 
 __all__ = ["PlainRuns", "Scanned", "scan_block", "scan_plain", "scan_quoted"]
@@ -35,7 +35,7 @@ _BLANKZ = r" \t\r\n\x85\u2028\u2029\0"
 
 
 class PlainRuns:
-    """The stretches of plain scalars on one line, in block and in flow style."""
+    """The stretches of plain scalars on one line, in block and in flow style; a long one comes in several matches."""
 
     def __init__(self, generation: Generation) -> None:
         self.block = _runs(f"[^{_BLANKZ}:]++|:(?![{_BLANKZ}])")
@@ -48,7 +48,7 @@ class PlainRuns:
 
 def _runs(run: str) -> re.Pattern[str]:
     """Return the pattern of runs of *run* with blanks, but no comment, between them."""
-    return re.compile(rf"(?:{run})++(?:[ \t]++(?!\#)(?:{run})++)*+")
+    return re.compile(rf"(?:(?:[ \t]++(?!\#))?(?:{run})){{1,{AT_ONCE}}}")
 
 
 def scan_plain(cursor: Cursor, runs: re.Pattern[str], indent: int, *, flow: bool) -> Scanned:
@@ -56,10 +56,10 @@ def scan_plain(cursor: Cursor, runs: re.Pattern[str], indent: int, *, flow: bool
     start = end = cursor.pos
     parts: list[str] = []
     folded: str | None = None
-    while not _ends_plain(cursor) and (run := runs.match(cursor.chars, cursor.pos)):
-        parts += (folded or "", run[0])
+    while not _ends_plain(cursor) and (run := cursor.take_all(runs)):
+        parts += (folded or "", run)
         folded = None
-        end = cursor.pos = run.end()
+        end = cursor.pos
         cursor.need(2)
         cursor.skip_blanks()
         if cursor.chars[cursor.pos] not in BREAKS:
@@ -96,11 +96,11 @@ def _folded(breaks: list[str]) -> str:
 
 
 _SIMPLE = {
-    "'": re.compile("'((?:[^'\r\n\x85\u2028\u2029\0]++|'')*+)'"),
+    "'": re.compile("'([^'\r\n\x85\u2028\u2029\0]*+)'(?!')"),
     '"': re.compile('"([^"\\\\\r\n\x85\u2028\u2029\0]*+)"'),
 }
 _WORD = {
-    "'": re.compile(f"(?:[^'{_BLANKZ}]++|'')++"),
+    "'": re.compile(f"[^'{_BLANKZ}]++|''"),
     '"': re.compile(rf"[^\"\\{_BLANKZ}]++"),
 }
 
@@ -110,8 +110,7 @@ def scan_quoted(cursor: Cursor) -> Scanned:
     quote = cursor.chars[cursor.pos]
     if simple := _SIMPLE[quote].match(cursor.chars, cursor.pos):
         cursor.pos = simple.end()
-        value = simple[1]
-        return Scanned(value.replace("''", "'") if quote == "'" else value, cursor.pos)
+        return Scanned(simple[1], cursor.pos)
     return _scan_quoted_lines(cursor, quote)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lxdimage.metadata._yaml._cursor import BLANK_OR_END, BREAKS, END, Cursor
+from lxdimage.metadata._yaml._cursor import AT_ONCE, BLANK_OR_END, BREAKS, END, Cursor
 from lxdimage.metadata._yaml._generation import Generation
 from lxdimage.metadata._yaml._tokens import Kind
 
@@ -67,13 +67,11 @@ class TagScanner:
 
     def _scan_uri(self, pattern: re.Pattern[str], start: int) -> str:
         cursor = self._cursor
-        uri = pattern.match(cursor.chars, cursor.pos)
-        assert uri
-        cursor.pos = uri.end()
+        uri = cursor.take_all(pattern)
         if cursor.chars[cursor.pos] == "%":
             raise cursor.error("'%' in a tag must be followed by two hexadecimal digits", since=start)
         try:
-            return _ESCAPES.sub(_unescape, uri[0])
+            return _ESCAPES.sub(_unescape, uri)
         except UnicodeDecodeError:
             raise cursor.error("the escapes in a tag are not UTF-8", since=start) from None
 
@@ -129,7 +127,7 @@ class TagScanner:
 
 
 def _uri(characters: str) -> re.Pattern[str]:
-    return re.compile(f"(?:[{characters}]++|%[0-9A-Fa-f]{{2}})*+")
+    return re.compile(f"(?:[{characters}]++|%[0-9A-Fa-f]{{2}}){{1,{AT_ONCE}}}")
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -18,8 +18,9 @@ _HALF = 1 << 63
 _FULL = 1 << 64
 _INT_MIN = -_HALF
 
-_DIGITS = r"[0-9]++(?:_[0-9]++)*+"
-_HEX_DIGITS = r"[0-9a-fA-F]++(?:_[0-9a-fA-F]++)*+"
+# With single underscores between them; that there are no double ones is looked at before.
+_DIGITS = r"[0-9][0-9_]*+(?<!_)"
+_HEX_DIGITS = r"[0-9a-fA-F][0-9a-fA-F_]*+(?<!_)"
 _DECIMAL = re.compile(
     rf"(?P<mantissa>[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS}))"
     rf"(?:[eE](?P<sign>[+-]?)(?P<exponent>{_DIGITS}))?"
@@ -48,6 +49,8 @@ def parse_float(text: str) -> float | None:
     Decimal numbers may hold single underscores between digits, hexadecimal ones need a ``p`` exponent, and
     infinities and ``nan`` are taken in any case.
     """
+    if "__" in text:
+        return None
     if match := _DECIMAL.fullmatch(text):
         return _finite(_read_decimal(match))
     if match := _HEXADECIMAL.fullmatch(text):
