@@ -44,6 +44,13 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "report", "--skip-covered", "--skip-empty")
 
 
+@nox.session(python=nox.project.python_versions(PROJECT))
+def versions(session: nox.Session) -> None:
+    """Everything that needs no other program, on every Python that the package supports."""
+    _install(session, "test", package=".")
+    session.run("pytest", *(session.posargs or ["-m", "not conformance"]))
+
+
 @nox.session
 def accelerated(session: nox.Session) -> None:
     """What decodes, with the optional accelerators: the results are the same."""
