@@ -176,12 +176,13 @@ def test_every_value_of_the_superblock_is_judged_as_the_programs_judge_it(name: 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of a part of this system."""
+    """Return a copy of a part of this system; not all of it may be read by everybody."""
     need("cp")
     root = tmp_path_factory.mktemp("tree")
     for part in filter(Path.is_dir, SUBTREES):
         (root / part.relative_to("/")).parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(part), str(root / part.relative_to("/"))], check=True)
+        copy = ["cp", "-a", str(part), str(root / part.relative_to("/"))]
+        subprocess.run(copy, check=os.geteuid() == 0)
     return root
 
 
