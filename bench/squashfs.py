@@ -44,7 +44,9 @@ def list_names(file: BinaryIO) -> None:
     from lxdimage.formats._squashfs import read_squashfs
 
     members = read_squashfs(file)
-    sys.stdout.writelines(f"{member.type.name} {member.size} {member.name!r}\n" for member in members)
+    sys.stdout.writelines(
+        f"{member.type.name} {member.size} {os.fsdecode(member.name)}\n" for member in members
+    )
 
 
 def names_peer(file: BinaryIO) -> None:
@@ -131,11 +133,11 @@ def shell(*commands: list[str]) -> list[str]:
 
 def listings(data: Data, options: argparse.Namespace) -> Iterator[str]:
     """Yield the rows of listings, the interpreter's start taken off."""
-    large, empty = image(data, "big"), str(data.directory / "empty.squashfs")
+    large, empty = image(data, "big"), str(data.directory / "empty.zstd.squashfs")
     if not Path(empty).exists():
-        (data.directory / "empty").mkdir(exist_ok=True)
-        settings = ["-quiet", "-no-progress"]
-        subprocess.run(["mksquashfs", str(data.directory / "empty"), empty, *settings], check=True)
+        source = data.directory / "empty"
+        source.mkdir(exist_ok=True)
+        subprocess.run(mksquashfs([str(source)], empty, BLOCK, FAST), check=True)
     if options.peers:
         os.environ["PYTHONPATH"] = str(options.peers)
     rows = [("list", "unsquashfs -ll", 1.0)]
