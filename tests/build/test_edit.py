@@ -93,6 +93,29 @@ def test_rules_and_templates_are_added_replaced_and_removed(tmp_path: Path) -> N
     assert notes(done) == ["root-copied"]
 
 
+@pytest.mark.parametrize("files", ["one", "two", "in place"])
+def test_what_is_to_be_removed_and_is_not_there_is_worth_a_note(tmp_path: Path, files: str) -> None:
+    old: tuple[Path, ...] = (apart(tmp_path / "image"),)
+    if files != "one":
+        convert_image(old[0], output=tmp_path / "two", layout=Layout.SPLIT)
+        old = (tmp_path / "two", tmp_path / "two.root")
+    done = edit(
+        *old,
+        output=old if files == "in place" else tmp_path / "new",  # type: ignore[arg-type]
+        properties={"oss": None, "os": None, "a": "b"},
+        rules={"/etc/hostnam": None, "/": None, "/etc/hostname": None},
+        templates={"hostname.tp": None, "hostname.tpl": None},
+    )
+    found = [(note.message, note.hint) for note in done.notes if note.code == "nothing-to-remove"]
+    assert found == [
+        ("there is no property 'oss' to be removed", "did you mean 'os'?"),
+        ("there is no rule '/etc/hostnam' to be removed", "did you mean '/etc/hostname'?"),
+        ("there is no rule '/' to be removed", None),
+        ("there is no template 'hostname.tp' to be removed", "did you mean 'hostname.tpl'?"),
+    ]
+    assert done.metadata.properties == {"a": "b"}
+
+
 def test_a_rule_may_be_made_of_the_old_one(tmp_path: Path) -> None:
     old = apart(tmp_path / "image")
     seen: list[TemplateRule | None] = []

@@ -202,6 +202,38 @@ def test_edit_changes_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert open_image("image.tar.gz").metadata.templates == {"/etc/motd": changed}
 
 
+def test_edit_says_what_was_not_there_to_be_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = ["--unset", "oss", "--remove-rule", "/etc/hosts", "--remove-template", "motd.tpl"]
+    status, _, words = run(capsys, "edit", "-i", "image.tar.gz", *gone)
+    assert status == 0
+    for what in ("property 'oss'", "rule '/etc/hosts'", "template 'motd.tpl'"):
+        assert f"warning: there is no {what} to be removed [nothing-to-remove]" in words
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("-p", "os=a", "--unset", "os"),
+        ("--rule", "os,when=start", "--remove-rule", "os"),
+        ("--template", "os=image.tar.gz", "--remove-template", "os"),
+    ],
+)
+def test_edit_does_not_set_and_remove_the_same(
+    capsys: pytest.CaptureFixture[str], changes: tuple[str, ...]
+) -> None:
+    status, _, words = run(capsys, "edit", "-i", "image.tar.gz", *changes)
+    assert status == 2
+    assert f"and {changes[2]} both name 'os'" in words
+
+
+@pytest.mark.parametrize("template", ["motd.tpl", "=motd", "./motd.tpl"])
+def test_a_template_is_a_name_and_a_file(capsys: pytest.CaptureFixture[str], template: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, "edit", "-i", "image.tar.gz", "--template", template)
+    assert ended.value.code == 2
+    assert f"argument --template: expected NAME=FILE, found '{template}'" in capsys.readouterr().err
+
+
 def test_a_new_rule_says_what_it_renders_and_when(capsys: pytest.CaptureFixture[str]) -> None:
     for rule in ("/x,template=hostname.tpl", "/x,when=create", "/x,uid=0"):
         status, _, words = run(capsys, "edit", "image.tar.gz", "-o", "new", "--rule", rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from lxdimage._chunks import Chunks, drain
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
-from lxdimage.build._head import Head, Revision, dump_text
+from lxdimage.build._head import Head, Revision, absent, dump_text
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin
@@ -64,7 +64,8 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
     The bytes of the root are copied as they are where that is possible: in every split image, and in a unified one
     whose metadata and templates are apart from the root, as `build_image` and `convert_image` write them.  Else the
     image is decompressed and compressed again, its tar unchanged but for what was asked; `BuiltImage.notes` says
-    which.  A copy does not look at the root, so damage in it stays.
+    which.  A copy does not look at the root, so damage in it stays.  What is to be removed and is not there is worth a
+    note and no error, so that the same edit can be made twice.
 
     Args:
         files: The file of a unified image, or the metadata file and the root file of a split one, in this order.
@@ -113,13 +114,16 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         editor = _Editor(origin, revision, level=level, threads=threads, limits=limits)
         with closing(editor):
             if layout is Layout.SPLIT and _same_file(files[1], targets[1]):
-                return editor.edit_metadata_file(targets[0])
-            with open_outputs(*targets) as outputs:
-                kind = editor.edit(outputs, room=output_room(targets[0]))
-                editor.head.check_templates()
-            return BuiltImage.from_outputs(
-                outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes)
-            )
+                done = editor.edit_metadata_file(targets[0])
+            else:
+                with open_outputs(*targets) as outputs:
+                    kind = editor.edit(outputs, room=output_room(targets[0]))
+                    editor.head.check_templates()
+                done = BuiltImage.from_outputs(
+                    outputs, type=kind, metadata=editor.head.metadata, notes=tuple(editor.notes)
+                )
+            absent = (*changes.absent, *editor.head.absent_templates())
+    return attrs.evolve(done, notes=(*done.notes, *absent))
 
 
 # ---- what is to change ----------------------------------------------------------------------------------------------
@@ -139,7 +143,12 @@ _PLAIN = frozenset({"", ".", ".."})
 
 @attrs.frozen(kw_only=True)
 class _Changes:
-    """What `edit_image` was asked for."""
+    """
+    What `edit_image` was asked for.
+
+    Attributes:
+        absent: What was to be removed and was not there, once the changes were applied.
+    """
 
     metadata: MetadataEdit | None
     properties: Mapping[str, str | None]
@@ -147,6 +156,7 @@ class _Changes:
     rules: Mapping[str, RuleEdit]
     allow_immutable: bool
     target: Target
+    absent: list[Diagnostic] = attrs.field(factory=list, init=False, eq=False)
 
     def revision(self, templates: Mapping[str, bytes | None]) -> Revision:
         """Return what is to change beside the root."""
@@ -168,6 +178,10 @@ class _Changes:
     def _apply(self, old: Metadata) -> Metadata:
         """Return the new metadata."""
         base = self._base(old)
+        self.absent[:] = (
+            *_absent("property", self.properties, base.properties),
+            *_absent("rule", self.rules, base.templates),
+        )
         new = base.evolve(
             properties=_merged(base.properties, self.properties),
             templates=edited_rules(base.templates, self.rules),
@@ -187,6 +201,11 @@ class _Changes:
                 return self._parsed()
             case change:
                 return change(old)
+
+
+def _absent(what: str, changes: Mapping[str, object], old: Collection[str]) -> Iterator[Diagnostic]:
+    """Yield a finding for each name that is to go and is not there."""
+    return (absent(what, name, old) for name, new in changes.items() if new is None and name not in old)
 
 
 def _merged(old: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

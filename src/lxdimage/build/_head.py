@@ -7,9 +7,11 @@ whoever opens the image finds it at once (image format, section 14).
 
 from __future__ import annotations
 
+import difflib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import BinaryIO, cast
 
@@ -19,14 +21,14 @@ from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
 from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootRun, RootTar, Shared, control_item
 from lxdimage.build._settle import check_usable
-from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.diagnostics import Diagnostic, Stage, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
 from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["Head", "Revision", "dump_text"]
+__all__ = ["Head", "Revision", "absent", "dump_text"]
 
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
@@ -40,6 +42,20 @@ def _same(metadata: Metadata) -> Metadata:
 def dump_text(metadata: Metadata) -> bytes:
     """Return the text of a metadata.yaml."""
     return dump_metadata(metadata).encode("utf-8", "surrogateescape")
+
+
+def absent(what: str, name: str, names: Collection[str]) -> Diagnostic:
+    """
+    Return what to say of something that is to be removed and is not there.
+
+    Args:
+        what: What it would be.
+        name: Its name.
+        names: What is there.
+    """
+    near = difflib.get_close_matches(name[:200], list(islice(names, 1000)), 1)
+    hint = f"did you mean {escape(near[0])!r}?" if near else None
+    return diagnose("nothing-to-remove", f"there is no {what} {name!r} to be removed", hint=hint)
 
 
 @attrs.frozen(kw_only=True)
@@ -216,6 +232,15 @@ class Head:
         ]
         if missing:
             raise BuildError(*missing)
+
+    def absent_templates(self) -> Iterator[Diagnostic]:
+        """Yield a finding for each template that was to be removed and was not there."""
+        there = [
+            os.fsdecode(path.removeprefix(_TEMPLATES)) for path in self._seen if path.startswith(_TEMPLATES)
+        ]
+        for name, text in self._revision.templates.items():
+            if text is None and name not in there:
+                yield absent("template", name, there)
 
     def _is_broken(self, target: str, rule: TemplateRule) -> bool:
         given, name = self._revision.templates, rule.template

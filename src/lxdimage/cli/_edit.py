@@ -15,7 +15,7 @@ from pathlib import Path
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument
 from lxdimage.build import OutputTarget, edit_image
-from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
+from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of, parse_pair
 from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._template_rules import add_rules, rules_of
 from lxdimage.cli._usage import UsageError
@@ -26,6 +26,7 @@ from lxdimage.cli._writing import (
     output_of,
     print_built,
 )
+from lxdimage.diagnostics import escape
 from lxdimage.errors import InvalidMetadataError, LXDImageError
 from lxdimage.formats import METADATA_SIZE
 from lxdimage.image import arrange_files, open_members
@@ -37,7 +38,8 @@ __all__ = ["configure", "run"]
 _EPILOG = """\
 Without any option that says what to change, metadata.yaml is opened in an editor: $VISUAL, $EDITOR or vi.
 The root is copied as it is where it is apart from the metadata, as it is in every split image and in unified images
-that 'lxdimage build' and 'convert' write.  The fingerprint goes to standard output.
+that 'lxdimage build' and 'convert' write.  What is to be removed and is not there is a warning and no error.  The
+fingerprint goes to standard output.
 """
 
 
@@ -59,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         action="append",
         default=[],
+        type=_template,
         help="add or replace a template file (may be repeated)",
     )
     group.add_argument(
@@ -95,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("give either --output or --in-place")
     if arguments.in_place and arguments.output_rootfs:
         raise UsageError("--output-rootfs goes with --output, not with --in-place")
+    _check_no_contradiction(arguments)
     files, _ = arrange_files(*files_of(arguments.files, arguments.metadata))
     metadata = None if arguments.metadata is None else _read(arguments.metadata)
     written = None
@@ -126,6 +130,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_no_contradiction(arguments: argparse.Namespace) -> None:
+    """Refuse to set and to remove the same thing, since neither of the two is more likely to be meant."""
+    for option, set_names, other, removed in (
+        ("--property", dict(arguments.properties), "--unset", arguments.unset),
+        ("--rule", rules_of(arguments), "--remove-rule", arguments.removed_rules),
+        ("--template", dict(arguments.templates), "--remove-template", arguments.removed),
+    ):
+        for name in removed:
+            if name in set_names:
+                raise UsageError(f"{option} and {other} both name {escape(name)!r}")
+
+
 def _output(files: Sequence[FileArgument], arguments: argparse.Namespace) -> OutputTarget:
     if not arguments.in_place:
         return output_of(arguments)
@@ -138,10 +154,13 @@ def _output(files: Sequence[FileArgument], arguments: argparse.Namespace) -> Out
 
 def _templates(arguments: argparse.Namespace) -> dict[str, bytes | None]:
     templates: dict[str, bytes | None] = dict.fromkeys(arguments.removed)
-    for given in arguments.templates:
-        name, equals, path = given.partition("=")
-        templates[name] = Path(path if equals else name).read_bytes()
+    for name, path in arguments.templates:
+        templates[name] = Path(path).read_bytes()
     return templates
+
+
+def _template(text: str) -> tuple[str, str]:
+    return parse_pair(text, "NAME=FILE")
 
 
 def _read(name: str) -> bytes:

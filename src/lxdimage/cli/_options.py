@@ -43,11 +43,17 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
-def parse_pair(text: str) -> tuple[str, str]:
-    """Return key and value of KEY=VALUE."""
+def parse_pair(text: str, what: str = "KEY=VALUE") -> tuple[str, str]:
+    """
+    Return the two sides of KEY=VALUE.
+
+    Args:
+        text: The argument.
+        what: What the help calls it.
+    """
     key, equals, value = text.partition("=")
     if not (key and equals):
-        message = f"expected KEY=VALUE, found {text!r}"
+        message = f"expected {what}, found {text!r}"
         raise argparse.ArgumentTypeError(message)
     return key, value
 

@@ -244,6 +244,14 @@ Build the image again from the root that is meant.""",
 Template files lie in `templates/` and are named by their path below it: no leading slash, no empty component, no `.` and no `..`.""",
     ),
     Rule(
+        code="nothing-to-remove",
+        title="something was to be removed from an image that does not have it",
+        severity=Severity.WARNING,
+        explanation="""\
+A property, a template rule or a template file was to be removed, and the image has none of this name, so nothing was done about it; all other changes were made.
+The image is as asked for, which lets a script make the same edit twice, but it is not if the name was misspelt.""",
+    ),
+    Rule(
         code="incomplete-template-rule",
         title="a new template rule lacks what makes it one",
         severity=Severity.ERROR,
