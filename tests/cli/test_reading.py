@@ -328,10 +328,23 @@ def test_cat_takes_a_metadata_yaml_on_disk_for_a_name_and_not_for_a_root(
     assert TEMPLATED + b"old\n" == capfdbinary.readouterr().out
 
 
-def test_cat_names_what_it_did_not_find(capsys: pytest.CaptureFixture[str]) -> None:
-    status, _, err = run(capsys, "cat", "image.tar.gz", "nothing")
-    assert status == 2
-    assert "no member 'nothing'" in err
+def test_members_that_are_not_there_are_named_and_the_others_written(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for verb in (["cat"], ["extract", "-o", "to"]):
+        assert main([verb[0], "image.tar.gz", "nothing", "rootfs/etc/hostname", *verb[1:]]) == 1
+        out, err = capfd.readouterr()
+        assert "'nothing'" in err
+        assert "[member-not-found]" in err
+        assert "'lxdimage ls' lists the members" in err
+        assert out == ("old\n" if verb == ["cat"] else "")
+    assert Path("to/rootfs/etc/hostname").read_bytes() == b"old\n"
+
+
+def test_show_names_the_templates_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "show", "image.tar.gz", "--template", "nothing")
+    assert (status, out) == (1, "")
+    assert "image.tar.gz: error: no template has the name 'nothing'; there are: 'hostname.tpl' [" in err
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from lxdimage._sources import file_name
 from lxdimage.archive import EntryType
 from lxdimage.cli._options import add_limits, add_members, files_and_members, files_of, limits_of
-from lxdimage.cli._usage import UsageError
+from lxdimage.cli._output import print_notes
 from lxdimage.diagnostics import escape
 from lxdimage.image import ImageMember, arrange_files, open_members
+from lxdimage.rules import diagnose
 
 __all__ = ["configure", "run"]
 
@@ -17,7 +19,8 @@ __all__ = ["configure", "run"]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = (
-        "Exit status 1 when a member has no content of its own, such as a directory or a hard link."
+        "Exit status 1 when a member is not there, or has no content of its own, such as a directory or a\n"
+        "hard link."
     )
     add_members(parser, required=True)
     add_limits(parser)
@@ -36,8 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
                 status |= not _write(item)
             if not wanted:
                 return status
-    missing = ", ".join(repr(escape(name)) for name in sorted(wanted))
-    raise UsageError(f"no member {missing}; 'lxdimage ls' lists them")
+    source = " + ".join(map(file_name, ordered))
+    print_notes(
+        diagnose("member-not-found", f"no member has the name {name!r}", source=source)
+        for name in sorted(wanted)
+    )
+    return 1
 
 
 def _write(item: ImageMember) -> bool:

@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "A directory stands for all that is below it.  The root of a split image goes to rootfs/.\n"
         "Nothing outside the directory is touched, and no symbolic link is followed.  Exit status 1\n"
-        "when a member had to be left out; owners and devices that only root may set are a warning."
+        "when a member is not there or had to be left out; owners and devices that only root may set\n"
+        "are a warning."
     )
 
 

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Mapping
 
 from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
-from lxdimage.cli._output import metadata_json, print_json
-from lxdimage.cli._usage import UsageError
-from lxdimage.diagnostics import escape
+from lxdimage.cli._output import metadata_json, print_json, print_notes
 from lxdimage.image import arrange_files, open_image
 from lxdimage.metadata import dump_metadata
+from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
 __all__ = ["configure", "run"]
@@ -26,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--template", metavar="NAME", help="print the template file NAME as it is")
     add_limits(parser)
     parser.epilog = (
-        "The metadata is printed as the target reads it; 'cat FILE metadata.yaml' prints the file itself."
+        "The metadata is printed as the target reads it; 'cat FILE metadata.yaml' prints the file itself.\n"
+        "Exit status 1 when the template is not there."
     )
 
 
@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     files, _ = arrange_files(*files_of(arguments.files))
     image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     if arguments.template is not None:
-        return _template(image.templates, arguments.template)
+        source = " + ".join(file.name for file in image.files)
+        return _template(image.templates, arguments.template, source)
     if arguments.json:
         print_json(metadata_json(image.metadata))
     else:
@@ -43,10 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _template(templates: Mapping[str, bytes], name: str) -> int:
+def _template(templates: Mapping[str, bytes], name: str, source: str) -> int:
     content = templates.get(name)
     if content is None:
         names = ", ".join(map(repr, sorted(templates))) or "none"
-        raise UsageError(f"no template {escape(name)!r}; there are: {escape(names)}")
+        text = f"no template has the name {name!r}; there are: {names}"
+        print_notes([diagnose("member-not-found", text, source=source)])
+        return 1
     sys.stdout.buffer.write(content)
     return 0
