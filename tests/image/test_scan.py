@@ -18,6 +18,7 @@ from lxdimage import (
     InvalidImageError,
     InvalidMetadataError,
     Layout,
+    Limits,
     Scan,
     Stage,
     Target,
@@ -157,6 +158,53 @@ def test_a_missing_template_points_into_metadata() -> None:
     (finding,) = [d for d in scan(container(metadata)).diagnostics if d.code == "template-missing"]
     assert (8, Stage.START) == (finding.line, finding.stage)
     assert "did you mean 'hostname.tpl'?" == finding.hint
+
+
+_BEFORE = [member("metadata.yaml", TEMPLATED), member("rootfs/etc/", type=tarfile.DIRTYPE)]
+_BEHIND = [member("rootfs/x", b"x" * 2000), member("templates/hostname.tpl", b"name\n")]
+_IN_TWO = (pack([_BEFORE[0]]), pack([member("etc/", type=tarfile.DIRTYPE), member("x", b"x" * 2000)]))
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "expected"),
+    [
+        (pack([*_BEFORE, *_BEHIND]), Limits(members=2), {"member-limit"}),
+        (pack([*_BEHIND, *_BEFORE]), Limits(members=1), {"member-limit"}),
+        (pack([*_BEFORE, *_BEHIND]), Limits(size=2560), {"decompression-limit"}),
+        (pack([*_BEFORE, *_BEHIND]), Limits(size=1800), {"decompression-limit"}),
+        (pack([*_BEFORE, *_BEHIND]), Limits(size=1300), {"decompression-limit"}),
+        (pack([*_BEFORE, *_BEHIND])[:3000], Limits(), {"truncated-archive"}),
+        (CODECS["gzip"](pack([*_BEFORE, *_BEHIND]))[:-40], Limits(), {"truncated-stream"}),
+        (pack([*_BEFORE, *_BEHIND]).replace(b"rootfs/x", b"rootfs/y"), Limits(), {"bad-checksum"}),
+    ],
+)
+def test_what_was_not_read_is_not_called_missing(data: bytes, limits: Limits, expected: set[str]) -> None:
+    found = scan_image(io.BytesIO(data), limits=limits)
+    assert expected <= codes(found)
+    assert codes(found).isdisjoint(
+        {"template-missing", "root-empty", "metadata-missing", "no-end-of-archive"}
+    )
+
+
+def test_what_was_not_read_of_the_root_file_does_not_hide_a_missing_template() -> None:
+    found = scan_image(*map(io.BytesIO, _IN_TWO), limits=Limits(members=1))
+    assert codes(found) == {"member-limit", "template-missing"}
+
+
+def test_a_limit_in_the_middle_of_a_header_is_the_limit_alone() -> None:
+    found = scan_image(io.BytesIO(pack([*_BEFORE, *_BEHIND])), limits=Limits(size=1800))
+    assert codes(found) == {"decompression-limit"}
+
+
+def test_a_template_behind_an_end_that_tar_passes_over_is_missing() -> None:
+    data = pack(_BEFORE)[:1536] + bytes(512) + pack([member("templates/hostname.tpl", b"name\n")])
+    assert {"lone-zero-block", "template-missing"} <= codes(scan_image(io.BytesIO(data)))
+
+
+def test_a_template_behind_ten_thousand_others_is_not_called_missing() -> None:
+    many = [member(f"templates/{number}", b"") for number in range(10_001)]
+    found = scan_image(io.BytesIO(pack([_BEFORE[0], *many, _BEHIND[1], member("rootfs/x")])))
+    assert "template-missing" not in codes(found)
 
 
 @pytest.mark.parametrize("name", ["/metadata.yaml", "image/metadata.yaml", "metadata.yml", "METADATA.YAML"])

@@ -31,12 +31,16 @@ class Judged(NamedTuple):
         layout: One file or two.
         type: Container or virtual machine, None where there is no root.
         checked: What metadata.yaml says, None where there is none.
+        unread: Whether something was not read that the daemon would have read.
+        templates_unread: Whether it may be a template.
     """
 
     target: Target
     layout: Layout
     type: ImageType | None
     checked: CheckedMetadata | None
+    unread: bool = False
+    templates_unread: bool = False
 
 
 class ControlCheck:
@@ -59,6 +63,11 @@ class ControlCheck:
         self.has_root = False
         self.root_count: int | None = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether members may have come that are not among `kinds`."""
+        return len(self.kinds) >= _REMEMBERED
+
     def see(self, member: Member, *, decided: bool) -> None:
         """
         Take a member that is not below rootfs/.
@@ -68,7 +77,7 @@ class ControlCheck:
             decided: Whether the daemons have stopped reading before it.
         """
         path = control_path(member.name)
-        if len(self.kinds) < _REMEMBERED:
+        if not self.is_full:
             self.kinds[path] = member.type
         if path == b"metadata.yaml":
             self._metadata_members += 1
@@ -133,7 +142,7 @@ class ControlCheck:
         if container and judged.layout is Layout.UNIFIED and not self.has_root:
             text = "no member that is unpacked begins with 'rootfs/'"
             yield self._report("root-missing", text, Stage.CREATE)
-        elif container and self.root_count == 0:
+        elif container and self.root_count == 0 and not judged.unread:
             stage = Stage.CREATE if traits.needs_root_content else None
             yield self._report("root-empty", "the root file system has no files", stage)
 

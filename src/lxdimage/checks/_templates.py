@@ -99,7 +99,7 @@ class TemplatesCheck:
             return
         found = Findings()
         found.add(*self._unused(checked.metadata, kinds))
-        found.add(*self._unfit(checked, checked.metadata, judged.target, kinds))
+        found.add(*self._unfit(judged, checked, checked.metadata, kinds))
         if checked.metadata.templates:
             found.add(*self._rules(judged, checked, checked.metadata))
         yield from found.all()
@@ -140,15 +140,15 @@ class TemplatesCheck:
     # ---- files -----------------------------------------------------------------------------------------------
 
     def _unfit(
-        self, checked: CheckedMetadata, metadata: Metadata, target: Target, kinds: Mapping[bytes, EntryType]
+        self, judged: Judged, checked: CheckedMetadata, metadata: Metadata, kinds: Mapping[bytes, EntryType]
     ) -> Iterator[Diagnostic]:
         """Yield what is wrong with the files that rules name; what is wrong with a name is not said twice."""
         hints = _HINTS
         for path, rule in metadata.templates.items():
-            if rule.null or not _is_name(rule.template, target):
+            if rule.null or not _is_name(rule.template, judged.target):
                 continue
             kind = kinds.get(_TEMPLATES + os.fsencode(posixpath.normpath(rule.template)))
-            if kind in {EntryType.FILE, EntryType.HARD_LINK}:
+            if kind in {EntryType.FILE, EntryType.HARD_LINK} or (kind is None and judged.templates_unread):
                 continue
             name = "templates/" + rule.template
             if kind is None:
@@ -234,7 +234,8 @@ class TemplatesCheck:
         return texts
 
     def _root_of(self, judged: Judged) -> _Root:
-        return _Root(self._entries, self._awaited, has_dev=judged.target.traits.unpacks_dev)
+        known = () if judged.unread else self._awaited
+        return _Root(self._entries, known, has_dev=judged.target.traits.unpacks_dev)
 
 
 class _Root:

@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 
 from lxdimage._findings import Findings
-from lxdimage.checks import ImportCheck, restaged
+from lxdimage.checks import ImportCheck, Judged, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.formats import QCOW2, VMDK, ImageType, Layout, begins_with_json, identify
@@ -36,6 +36,8 @@ class Judge:
         findings: What it stumbles over later.
         lost: What it loses.
         type: What the client takes the root of a split image for.
+        unread: Whether damage or a limit kept from reading what the daemon would have read.
+        templates_unread: Whether it did so in the file with the templates.
     """
 
     def __init__(self, target: Target, layout: Layout, source: str, now: datetime) -> None:
@@ -45,13 +47,17 @@ class Judge:
         self.findings: list[Diagnostic] = []
         self.lost = Findings()
         self.type: ImageType | None = None
+        self.unread = self.templates_unread = False
 
     def damaged(self, error: InvalidImageError, *, begun: bool) -> None:
         """Take what ended the reading of an archive, and whether a member of it was read before."""
         (diagnostic,) = error.diagnostics
+        unnoticed = diagnostic.code in _UNNOTICED and (begun or diagnostic.code != _NO_ARCHIVE)
+        # What tar passes over in silence ends the archive for the daemon as well.
+        self.unread |= not (self.importing.done and unnoticed) or isinstance(error, LimitExceededError)
         if not self.importing.done:
             self.importing.refuse(diagnostic)
-        elif diagnostic.code in _UNNOTICED and (begun or diagnostic.code != _NO_ARCHIVE):
+        elif unnoticed:
             self.findings.append(diagnostic)
         else:
             self.findings.append(restaged(diagnostic, Stage.CREATE))
@@ -65,6 +71,7 @@ class Judge:
             unseen: Whether it is so far behind the end that tar, and with it the pipe, is closed before it is met.
         """
         (found,) = damage.diagnostics
+        self.unread |= not unseen
         if isinstance(damage, LimitExceededError) and not self.importing.done:
             # The daemon would have read on: that it misses what was not reached would be a guess.
             self.importing.refuse(found)
@@ -104,6 +111,18 @@ class Judge:
     def image_type(self) -> ImageType | None:
         """What the image makes, as far as the daemon can tell."""
         return self.importing.type if self._layout is Layout.UNIFIED else self.type
+
+    @property
+    def judged(self) -> Judged:
+        """What the checks at the end of the image need to know."""
+        return Judged(
+            target=self.target,
+            layout=self._layout,
+            type=self.image_type,
+            checked=self.importing.checked,
+            unread=self.unread,
+            templates_unread=self.templates_unread,
+        )
 
     def image(self, files: tuple[FileFacts, ...], templates: Mapping[str, bytes]) -> Image:
         """Return an image that the daemon imports as it stores it."""

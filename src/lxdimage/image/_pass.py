@@ -12,7 +12,7 @@ import attrs
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
-from lxdimage.checks import ControlCheck, Judged, TemplatesCheck, UnpackCheck, restaged
+from lxdimage.checks import ControlCheck, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.fingerprint import SHORT_DIGITS, Digest, Fingerprint
@@ -128,6 +128,7 @@ class Pass:
             self._archive(stream)
         for judge in self._judges:
             judge.importing.finish()
+            judge.templates_unread = judge.unread or self._control.is_full
         facts = facts or (stream.finish() if self._complete else stream.facts())
         return attrs.evolve(facts, facts=self._disk_facts) if self._disk_facts else facts
 
@@ -144,7 +145,8 @@ class Pass:
                 if not (self._complete or reader.strict) and self._knows_templates():
                     return
         except InvalidImageError as error:
-            self._damaged(error)
+            if not stream.limited:
+                self._damaged(error)
         else:
             self._end(stream, reader)
         self._control.root_count = roots
@@ -344,7 +346,7 @@ class Pass:
         except LimitExceededError as error:
             self._damaged(error)
         self._members += reader.count
-        if reader.cut:
+        if reader.cut and not stream.limited:
             text = f"the last member's padding is {reader.cut} bytes short"
             finding = diagnose("truncated-archive", text, source=stream.name)
             for judge in self._judges:
@@ -396,7 +398,8 @@ class Pass:
                     self._templates.see_target(found.name, found.entry)
         except InvalidImageError as error:
             # Only of a file that it reads itself does tar ask for one whole header.
-            self._damaged(error, begun=reader.count > 0 or stream.compressed)
+            if not stream.limited:
+                self._damaged(error, begun=reader.count > 0 or stream.compressed)
             whole = False
         else:
             self._end(stream, reader)
@@ -461,15 +464,14 @@ class Pass:
 
     def _scan(self, judge: Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
         importing = judge.importing
-        kind = judge.image_type
-        judged = Judged(target=judge.target, layout=self._layout, type=kind, checked=importing.checked)
+        judged = judge.judged
         findings = (
             *self._templates.reviewed(judged, importing.findings),
             *judge.findings,
             *judge.lost.all(),
             *self._control.finish(judged),
             *self._templates.finish(judged, self._control.kinds),
-            *(self._disk_findings if kind is ImageType.VIRTUAL_MACHINE else ()),
+            *(self._disk_findings if judged.type is ImageType.VIRTUAL_MACHINE else ()),
             *self._findings,
         )
         refused = any(finding.stage is Stage.IMPORT for finding in findings)

@@ -17,7 +17,7 @@ from lxdimage._chunks import Chunks, drain, peek, read_ahead
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import TarReader
 from lxdimage.compression import Compression, decode_named
-from lxdimage.errors import InvalidImageError
+from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.fingerprint import Digest
 from lxdimage.formats import HEAD_SIZE, FileFormat, identify
 from lxdimage.image._disks import header_facts
@@ -99,6 +99,11 @@ class FileStream:
     def members(self, *, strict: bool) -> TarReader:
         """Return the reader of the archive in it."""
         return TarReader(self.decoded(), source=self.name, limits=self._limits, strict=strict)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limit ended the decompression: that the archive is cut there is not the image's fault."""
+        return isinstance(self.damage, LimitExceededError)
 
     @property
     def compressed(self) -> bool:
