@@ -211,6 +211,35 @@ def test_usage_errors_end_in_2(tree: Path, tmp_path: Path, words: list[str]) -> 
 
 
 @pytest.mark.parametrize(
+    ("option", "given", "expected"),
+    [
+        ("--property", "os", "KEY=VALUE"),
+        ("--creation-date", "0", "a date other than 0 seconds since 1970, which counts as none"),
+        ("--creation-date", "1970-01-01", "a date other than 0 seconds since 1970, which counts as none"),
+        ("--creation-date", "soon", "seconds since 1970 or a date such as 2024-01-31"),
+        ("--expiry", "later", "seconds since 1970 or a date such as 2024-01-31"),
+        ("--level", "best", "a whole number"),
+        ("--threads", "-1", "a whole number, 0 or more"),
+        ("--strip-prefix", "-1", "a whole number, 0 or more"),
+        ("--source-date-epoch", "now", "a whole number, 0 or more"),
+        ("--memory", "much", "a size such as 500M or 2G"),
+        ("--max-size", "much", "a size such as 500M or 2G"),
+        ("--max-ratio", "0.5", "a whole number such as 5000 or 20M"),
+        ("--max-members", "-1", "a whole number such as 5000 or 20M"),
+        ("--rule", "/etc/motd", "TARGET,KEY=VALUE"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_option_and_what_is_expected(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, given: str, expected: str
+) -> None:
+    with pytest.raises(SystemExit):
+        _build(tree, f"{option}={given}", "-o", tmp_path / "i")
+    last = _printed(capsys)[1].splitlines()[-1]
+    assert last.startswith("lxdimage build: error: argument ")
+    assert f"{option}: expected {expected}, found '{given}'" in last
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("5", 5),

@@ -89,7 +89,7 @@ class OwnerMap:
         for part in (text if isinstance(text, str) else ",".join(text)).split(","):
             match = _RANGE.fullmatch(part.strip())
             if not match:
-                raise _bad(f"expected INSIDE:OUTSIDE[:COUNT], found {part.strip()!r}")
+                raise _bad(f"expected a map of owners, INSIDE:OUTSIDE[:COUNT], found {part.strip()!r}")
             found = IdRange(int(match[2]), int(match[3]), int(match[4] or 1))
             if match[1] != "g":
                 users.append(found)

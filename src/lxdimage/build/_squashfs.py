@@ -49,7 +49,7 @@ def write_squashfs_root(
         members: Entries with their content.
         compression: How content is compressed, where a SquashFS knows that; by zstd otherwise.
         level: Speed against size.
-        threads: At most so many compress.
+        threads: At most so many compress; 0 or None for one on each processor.
         made: When it was made, in seconds since 1970.
 
     Raises:
@@ -65,7 +65,7 @@ def write_squashfs_root(
             compressor=compressor,
             level=level,
             mtime=min(made, _LATEST),
-            threads=threads,
+            threads=threads or None,
         )
     return written.diagnostics
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 
 from lxdimage.build import build_image
-from lxdimage.cli._options import add_limits, file_argument, files_of, limits_of, parse_size
+from lxdimage.cli._options import (
+    add_limits,
+    file_argument,
+    files_of,
+    limits_of,
+    number_parser,
+    parse_size,
+)
 from lxdimage.cli._output import Meter
 from lxdimage.cli._template_rules import add_rules, rules_of
 from lxdimage.cli._writing import (
@@ -43,7 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     form = parser.add_argument_group("form")
     add_form(form, layout="unified", compression="xz")
     form.add_argument(
-        "--memory", metavar="SIZE", type=parse_size, help="what all threads may use (default: 1G)"
+        "--memory",
+        metavar="SIZE",
+        type=parse_size,
+        help="what all threads may use, such as 500M (default: 1G)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the fingerprint")
     add_limits(parser)
@@ -68,16 +78,21 @@ def _add_root(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--map-owner",
         metavar="MAP",
-        help="owners inside for owners here, INSIDE:OUTSIDE:COUNT[,...], such as 0:100000:65536",
+        help="owners inside for owners here, INSIDE:OUTSIDE[:COUNT][,...], such as 0:100000:65536; behind u: or g: "
+        "for users or groups alone",
     )
     group.add_argument(
-        "--strip-prefix", metavar="N", type=int, default=0, help="leading components that names in a tar lose"
+        "--strip-prefix",
+        metavar="N",
+        type=number_parser(0),
+        default=0,
+        help="leading components that names in a tar lose (default: 0)",
     )
     group.add_argument(
         "--source-date-epoch",
         metavar="N",
-        type=int,
-        help="later times become this one (default: the variable SOURCE_DATE_EPOCH)",
+        type=number_parser(0),
+        help="later times become this one, in seconds since 1970 (default: the variable SOURCE_DATE_EPOCH)",
     )
 
 

@@ -7,7 +7,15 @@ import argparse
 from lxdimage.build import convert_image
 from lxdimage.build._facts import NO_FACTS
 from lxdimage.build._settle import Wishes, settle_metadata
-from lxdimage.cli._options import add_files, add_limits, add_targets, file_argument, files_of, limits_of
+from lxdimage.cli._options import (
+    add_files,
+    add_limits,
+    add_targets,
+    file_argument,
+    files_of,
+    limits_of,
+    number_parser,
+)
 from lxdimage.cli._output import Meter, print_notes
 from lxdimage.cli._writing import (
     add_form,
@@ -48,9 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strip-prefix",
         metavar="N",
-        type=int,
+        type=number_parser(0),
         default=0,
-        help="leading components that names lose, of a split image those in the root file",
+        help="leading components that names lose, of a split image those in the root file (default: 0)",
     )
     group = parser.add_argument_group("metadata", "makes an image of a root alone")
     add_metadata(group)

@@ -25,6 +25,7 @@ __all__ = [
     "files_and_members",
     "files_of",
     "limits_of",
+    "number_parser",
     "parse_keys",
     "parse_pair",
     "parse_size",
@@ -34,13 +35,36 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes in *text*: a number, or one with K, M, G or T (powers of 1024)."""
+def parse_size(text: str, what: str = "a size such as 500M or 2G") -> int:
+    """
+    Return the bytes in *text*: a number, or one with K, M, G or T (powers of 1024).
+
+    Args:
+        text: The argument.
+        what: What is expected, for the message.
+    """
     match = _SIZE.fullmatch(text.strip())
     if not match:
-        message = f"expected a size such as 500M or 2G, found {text!r}"
+        message = f"expected {what}, found {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _parse_count(text: str) -> int:
+    return parse_size(text, "a whole number such as 5000 or 20M")
+
+
+def number_parser(least: int | None = None) -> Callable[[str], int]:
+    """Return what takes a whole number: any, or one that is not less than *least*."""
+    what = "a whole number" if least is None else f"a whole number, {least} or more"
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or (least is not None and int(text) < least):
+            message = f"expected {what}, found {text!r}"
+            raise argparse.ArgumentTypeError(message)
+        return int(text)
+
+    return parse
 
 
 def parse_pair(text: str, what: str = "KEY=VALUE") -> tuple[str, str]:
@@ -167,18 +191,18 @@ def add_targets(parser: argparse.ArgumentParser, *, several: bool = False) -> No
         )
 
 
-_LIMITS = {
-    "size": "decompressed bytes of one file",
-    "ratio": "decompressed bytes for each compressed one",
-    "members": "members of one archive",
+_LIMITS: Mapping[str, tuple[str, Callable[[str], int], str]] = {
+    "size": ("SIZE", parse_size, "decompressed bytes of one file, such as 500M or 2G (default: 1T)"),
+    "ratio": ("N", _parse_count, "decompressed bytes for each compressed one (default: 2000)"),
+    "members": ("N", _parse_count, "members of one archive (default: 20 million)"),
 }
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add the options that raise bounds on untrusted input."""
     group = parser.add_argument_group("limits", "bounds on what an untrusted image may use")
-    for name, text in _LIMITS.items():
-        group.add_argument(f"--max-{name}", metavar="N", type=parse_size, help=text)
+    for name, (metavar, parse, text) in _LIMITS.items():
+        group.add_argument(f"--max-{name}", metavar=metavar, type=parse, help=text)
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:

@@ -13,7 +13,7 @@ from lxdimage.cli._writing import (
     add_properties,
     layout_of,
     output_of,
-    parse_date,
+    parse_creation_date,
     print_built,
     source_date_epoch,
 )
@@ -41,8 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--creation-date",
         metavar="DATE",
-        type=parse_date,
-        help="where it would be the present (default: the variable SOURCE_DATE_EPOCH)",
+        type=parse_creation_date,
+        help="where it would be the present: seconds since 1970, or ISO 8601 (default: the variable "
+        "SOURCE_DATE_EPOCH)",
     )
     group = parser.add_argument_group("form")
     add_form(group, layout="unified", compression="xz")

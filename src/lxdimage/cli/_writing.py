@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from lxdimage.build import BuiltImage, OutputTarget
-from lxdimage.cli._options import parse_pair
+from lxdimage.cli._options import number_parser, parse_pair
 from lxdimage.cli._output import print_notes, size_text
 from lxdimage.cli._usage import UsageError
 from lxdimage.compression import Compression
@@ -26,7 +26,7 @@ __all__ = [
     "add_properties",
     "layout_of",
     "output_of",
-    "parse_date",
+    "parse_creation_date",
     "print_built",
     "source_date_epoch",
 ]
@@ -79,8 +79,19 @@ def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str) -
 
 def add_effort(group: argparse._ArgumentGroup) -> None:
     """Add how hard it is compressed."""
-    group.add_argument("--level", metavar="N", type=int, help="speed against size, by the format's own scale")
-    group.add_argument("--threads", metavar="N", type=int, help="at most so many compress (default: all)")
+    group.add_argument(
+        "--level",
+        metavar="N",
+        type=number_parser(),
+        help="speed against size, by the format's own scale: gzip and bzip2 1 to 9, xz and lzma 0 to 9, zstd 1 to 22 "
+        "(default: the format's own, 6, 9, 6, 6 and 3; of a SquashFS root 9, 6 and 15 for gzip, xz and zstd)",
+    )
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=number_parser(0),
+        help="at most so many compress, 0 for one on each processor (default: 0)",
+    )
 
 
 def layout_of(arguments: argparse.Namespace) -> Layout | None:
@@ -95,7 +106,7 @@ def add_metadata(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--metadata", metavar="FILE", help="a metadata.yaml; other options override it")
     group.add_argument("--architecture", metavar="NAME", help="such as x86_64 or arm64")
     group.add_argument(
-        "--creation-date", metavar="DATE", type=parse_date, help="seconds since 1970, or ISO 8601"
+        "--creation-date", metavar="DATE", type=parse_creation_date, help="seconds since 1970, or ISO 8601"
     )
 
 
@@ -133,6 +144,15 @@ def parse_date(text: str) -> int:
         message = f"expected seconds since 1970 or a date such as 2024-01-31, found {text!r}"
         raise argparse.ArgumentTypeError(message) from None
     return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
+
+
+def parse_creation_date(text: str) -> int:
+    """Return the seconds of a date as `parse_date` does, but for the one that counts as none."""
+    seconds = parse_date(text)
+    if not seconds:
+        message = f"expected a date other than 0 seconds since 1970, which counts as none, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
 
 
 def source_date_epoch() -> int | None:

@@ -188,7 +188,7 @@ class Metadata:
 
     def __attrs_post_init__(self) -> None:
         if not self.creation_timestamp:
-            raise _refuse("missing-creation-date", "the creation date is missing")
+            raise _refuse("missing-creation-date", "the creation date is 0, which counts as none")
 
     @property
     def creation_date(self) -> datetime:
