@@ -294,8 +294,10 @@ def test_a_file_whose_name_ends_in_a_slash_is_a_directory_in_a_squashfs(tmp_path
 def test_a_squashfs_root_stays_as_it_is_unless_a_level_is_given(tmp_path: Path) -> None:
     convert(*split(), output=tmp_path / "a", rootfs_format="squashfs")
     files = (tmp_path / "a").read_bytes(), (tmp_path / "a.root").read_bytes()
-    convert(*files, output=tmp_path / "b", compression=Compression.GZIP)
+    done = convert(*files, output=tmp_path / "b", compression=Compression.GZIP)
     assert files[1] == (tmp_path / "b.root").read_bytes()
+    assert ["root-copied"] == [note.code for note in done.notes]
+    assert not convert(*files, output=tmp_path / "b").notes
     convert(*files, output=tmp_path / "d", compression=Compression.GZIP, level=9)
     assert scan_image(tmp_path / "d", tmp_path / "d.root").files[1].facts["compressor"] == "gzip"
     convert(*files, output=tmp_path / "c", rootfs_format="tar", compression=Compression.XZ)

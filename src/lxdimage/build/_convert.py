@@ -14,6 +14,7 @@ from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import ROOT, Part
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, InvalidImageError
 from lxdimage.formats import QCOW2, SQUASHFS, Layout
 from lxdimage.formats._write import open_outputs
@@ -52,8 +53,9 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
         output: Where to write: one path or stream, or metadata and root of a split image; given one path for those,
             the root goes beside it, with ``.root`` at the end of its name.
         layout: One file or two; as it is unless given.
-        compression: Of the tars, and of a SquashFS that is written again; as it is unless given, xz where there was
-            none.
+        compression: Of the tars, and of a new SquashFS; as it is unless given, xz where there was none.  A root that
+            stays a SquashFS is copied as it is, whatever compresses it, and written again only where *level* or
+            *strip_prefix* is given; the notes say so.
         rootfs_format: ``tar`` or ``squashfs`` for the root of a split image; as it is unless given.
         strip_prefix: How many leading components names lose: in a unified image all, in a split one those in the root
             file.
@@ -103,9 +105,8 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
             )
             kind = assembly.write(plan.parts())
             source = origin.fingerprint()
-        return BuiltImage.from_outputs(
-            outputs, type=kind, metadata=head.metadata, notes=tuple(assembly.notes), source=source
-        )
+        notes = (*assembly.notes, *plan.notes())
+        return BuiltImage.from_outputs(outputs, type=kind, metadata=head.metadata, notes=notes, source=source)
 
 
 class _Plan:
@@ -166,6 +167,17 @@ class _Plan:
             keep_names=same,
         )
 
+    def _keeps_squashfs(self) -> bool:
+        root = self._origin.root
+        same = root is not None and root.format == SQUASHFS and self._squashfs
+        return same and self._level is None and not self._strip
+
+    def notes(self) -> Iterator[Diagnostic]:
+        """Yield what was not done although it may have been meant."""
+        if self._given and self._keeps_squashfs():
+            text = "the root stays the SquashFS that it is, since only a level makes it be written again"
+            yield diagnose("root-copied", text, source=self._origin.files[-1].name)
+
     def parts(self) -> Iterator[Part]:
         """Return the source's parts, with a root that need not change as it is."""
         root = self._origin.root
@@ -174,7 +186,7 @@ class _Plan:
             return self._origin.parts(strip=self._strip)
         if root is None or self.layout is Layout.UNIFIED:
             return self._origin.parts(prefix=None if self._squashfs else prefix)
-        if root.format == QCOW2 or (root.format == SQUASHFS and self._squashfs and self._level is None):
+        if root.format == QCOW2 or self._keeps_squashfs():
             return self._origin.parts(keep=True)
         if not root.format.is_tar or self._squashfs:
             return self._origin.parts()

@@ -39,9 +39,10 @@ __all__ = ["configure", "run"]
 
 _EPILOG = """\
 The image is read once; what need not change is copied as it is, such as a root file that keeps its format and
-compression.  --compression is that of tars: a root that stays a SquashFS is written again with it only where --level
-is given, too.  With metadata from a file or options FILE is a root alone, which becomes an image; 'lxdimage build'
-takes what is not given from the root itself.
+compression.  --compression is that of tars and of a SquashFS made of one.  A root that stays a SquashFS is copied, and
+written again only with --level or --strip-prefix: by --compression, or else by what compresses the metadata file.
+With metadata from a file or options FILE is a root alone, which becomes an image; 'lxdimage build' takes what is not
+given from the root itself.
 The new fingerprint goes to standard output, the old one to standard error.
 """
 
