@@ -21,7 +21,7 @@ ROOT = Path(lxdimage.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("diagnostics", "limits", "rules"),
-    ("errors", "targets", "_chunks", "_findings", "_sources"),
+    ("errors", "targets", "_arguments", "_chunks", "_findings", "_sources"),
     ("fingerprint", "compression", "_tar"),
     ("_gnutar",),
     ("archive", "metadata"),

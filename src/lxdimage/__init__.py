@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lxdimage.errors import BuildError as BuildError
     from lxdimage.errors import FingerprintMismatchError as FingerprintMismatchError
     from lxdimage.errors import ImmutableFieldError as ImmutableFieldError
+    from lxdimage.errors import InvalidArgumentError as InvalidArgumentError
     from lxdimage.errors import InvalidImageError as InvalidImageError
     from lxdimage.errors import InvalidMetadataError as InvalidMetadataError
     from lxdimage.errors import LimitExceededError as LimitExceededError
@@ -120,6 +121,7 @@ _HOMES = {
         "BuildError",
         "FingerprintMismatchError",
         "ImmutableFieldError",
+        "InvalidArgumentError",
         "InvalidImageError",
         "InvalidMetadataError",
         "LXDImageError",

@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeAlias
 
 import attrs
 
+from lxdimage._arguments import check_file
 from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage.errors import BuildError, InvalidImageError
 from lxdimage.rules import diagnose
@@ -158,6 +159,7 @@ def open_sources(files: Sequence[FileArgument]) -> Iterator[list[Source]]:
     with ExitStack() as stack:
         sources = []
         for file in files:
+            check_file(file, "a file", "read")
             if isinstance(file, str | os.PathLike):
                 stream: BinaryIO = stack.enter_context(open(file, "rb", buffering=0))  # noqa: PTH123
                 if stat.S_ISCHR(os.fstat(stream.fileno()).st_mode):

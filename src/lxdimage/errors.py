@@ -12,6 +12,7 @@ __all__ = [
     "BuildError",
     "FingerprintMismatchError",
     "ImmutableFieldError",
+    "InvalidArgumentError",
     "InvalidImageError",
     "InvalidMetadataError",
     "LXDImageError",
@@ -40,6 +41,10 @@ class LXDImageError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(str(diagnostic) for diagnostic in self.diagnostics)
+
+
+class InvalidArgumentError(LXDImageError, ValueError):
+    """An argument is none of the values that it can have."""
 
 
 class InvalidImageError(LXDImageError):

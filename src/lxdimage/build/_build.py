@@ -15,6 +15,7 @@ from pathlib import Path
 
 import attrs
 
+from lxdimage._arguments import choice_of, list_of
 from lxdimage._chunks import Chunks
 from lxdimage._findings import Findings
 from lxdimage._sources import FileArgument, Progress
@@ -55,10 +56,10 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     expiry_date: datetime | int | None = None,
     properties: Mapping[str, str] | None = None,
     rules: Mapping[str, RuleEdit] | None = None,
-    type: ImageType | None = None,  # noqa: A002 - the image's own word
-    layout: Layout = Layout.UNIFIED,
+    type: ImageType | str | None = None,  # noqa: A002 - the image's own word
+    layout: Layout | str = Layout.UNIFIED,
     rootfs_format: str = "tar",
-    compression: Compression = Compression.XZ,
+    compression: Compression | str = Compression.XZ,
     level: int | None = None,
     threads: int | None = None,
     memory: int | None = None,
@@ -115,7 +116,11 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         InvalidImageError: When the archive that is to become the root cannot be read.
         OSError: When a file cannot be read or written.
     """
-    check_numbers(strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads)
+    check_numbers(
+        strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads, memory=memory
+    )
+    layout = choice_of(Layout, layout, "layout")
+    wanted = None if type is None else choice_of(ImageType, type, "type")
     findings = Findings()
     unpacked = _Unpacked.find(rootfs)
     if unpacked is not None:
@@ -124,7 +129,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         templates = unpacked.templates if templates is None else templates
     options = RootOptions(
         latest=source_date_epoch,
-        excluded=excluder(exclude),
+        excluded=excluder(list_of(exclude, "exclude")),
         owners=OwnerMap.parse(map_owner) if isinstance(map_owner, str) else map_owner,
         strip=strip_prefix,
         limits=limits or Limits(),
@@ -139,7 +144,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     )
     form = _Form(
         rootfs_format=rootfs_format,
-        compression=compression,
+        compression=choice_of(Compression, compression, "compression"),
         level=level,
         threads=threads,
         memory=memory,
@@ -147,7 +152,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     files = read_templates(templates, options.limits)
     targets = output_targets(output, layout)
     with open_root(rootfs, options, twice=metadata is None, progress=progress) as root:
-        kind = _check_type(root, type, options)
+        kind = _check_type(root, wanted, options)
         if rootfs_format == "squashfs" and (layout is Layout.UNIFIED or kind is ImageType.VIRTUAL_MACHINE):
             raise _useless("only the root of a split container image may be a SquashFS")
         settled = settle_metadata(

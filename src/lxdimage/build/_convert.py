@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+from lxdimage._arguments import choice_of
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
@@ -29,14 +30,14 @@ __all__ = ["convert_image"]
 def convert_image(  # noqa: PLR0913 - each is a choice of its own
     *files: FileArgument,
     output: OutputTarget,
-    layout: Layout | None = None,
-    compression: Compression | None = None,
+    layout: Layout | str | None = None,
+    compression: Compression | str | None = None,
     rootfs_format: str | None = None,
     strip_prefix: int = 0,
     metadata: Metadata | None = None,
     level: int | None = None,
     threads: int | None = None,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> BuiltImage:
@@ -77,6 +78,9 @@ def convert_image(  # noqa: PLR0913 - each is a choice of its own
     """
     check_numbers(strip_prefix=strip_prefix, threads=threads)
     check_file_count(files)
+    layout = None if layout is None else choice_of(Layout, layout, "layout")
+    compression = None if compression is None else choice_of(Compression, compression, "compression")
+    target = choice_of(Target, target, "target")
     if metadata and len(files) == 2:
         text = "two files are an image with metadata of its own, and metadata was given besides"
         raise InvalidImageError(diagnose("file-count", text))

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import attrs
 
+from lxdimage._arguments import check_bytes, choice_of
 from lxdimage._chunks import Chunks, drain
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.archive import write_archive
@@ -54,7 +55,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
     allow_immutable: bool = False,
     level: int | None = None,
     threads: int | None = None,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> BuiltImage:
@@ -95,6 +96,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
     """
     check_numbers(threads=threads)
     check_file_count(files)
+    target = choice_of(Target, target, "target")
     changes = _Changes(
         metadata=metadata,
         properties=dict(properties or {}),
@@ -131,7 +133,9 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
 
 def _checked_names(templates: Mapping[str, bytes | None]) -> Mapping[str, bytes | None]:
     """Return *templates* if every name is one of a file below templates/."""
-    for name in templates:
+    for name, content in templates.items():
+        if content is not None:
+            check_bytes(content, f"templates[{name!r}]")
         if not name or name.startswith("/") or "\0" in name or not _PLAIN.isdisjoint(name.split("/")):
             text = f"{name!r} is no name of a file in templates/"
             raise BuildError(diagnose("template-name", text))

@@ -21,7 +21,7 @@ from lxdimage._chunks import READ_SIZE, Chunks, peek
 from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
 from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootRun, RootTar, Shared, control_item
 from lxdimage.build._settle import check_usable
-from lxdimage.diagnostics import Diagnostic, Stage, escape
+from lxdimage.diagnostics import Diagnostic, Severity, Stage, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
 from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_metadata
@@ -231,7 +231,7 @@ class Head:
             if not rule.null and self._is_broken(target, rule)
         ]
         if missing:
-            raise BuildError(*missing)
+            raise BuildError(*(attrs.evolve(found, severity=Severity.ERROR) for found in missing))
 
     def absent_templates(self) -> Iterator[Diagnostic]:
         """Yield a finding for each template that was to be removed and was not there."""

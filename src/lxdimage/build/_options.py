@@ -8,7 +8,7 @@ import attrs
 
 from lxdimage.build._owners import OwnerMap
 from lxdimage.diagnostics import Diagnostic
-from lxdimage.errors import BuildError
+from lxdimage.errors import BuildError, InvalidArgumentError
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
@@ -17,12 +17,16 @@ __all__ = ["Place", "RootOptions", "check_numbers"]
 
 def check_numbers(**numbers: int | None) -> None:
     """
-    Check that what was given is not negative.
+    Check that what was given is whole and not negative.
 
     Raises:
-        BuildError: One of the *numbers*, named as the argument is, is.
+        BuildError: One of the *numbers*, named as the argument is, is negative.
+        InvalidArgumentError: One of them is no whole number.
     """
     for name, number in numbers.items():
+        if number is not None and not isinstance(number, int):
+            text = f"{name} must be a whole number, found {number!r}"
+            raise InvalidArgumentError(diagnose("invalid-argument", text))
         if number is not None and number < 0:
             raise BuildError(diagnose("number-out-of-range", f"{name} must not be negative, found {number}"))
 

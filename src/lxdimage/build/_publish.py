@@ -10,6 +10,7 @@ from datetime import datetime
 
 import attrs
 
+from lxdimage._arguments import choice_of
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, Progress, open_sources
 from lxdimage.archive import Entry, EntryType, Member, TarMember
@@ -53,12 +54,12 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
     properties: Mapping[str, str] | None = None,
     expiry: datetime | int | None = None,
     creation_date: datetime | int | None = None,
-    compression: Compression = Compression.XZ,
-    layout: Layout = Layout.UNIFIED,
+    compression: Compression | str = Compression.XZ,
+    layout: Layout | str = Layout.UNIFIED,
     rootfs_format: str = "tar",
     level: int | None = None,
     threads: int | None = None,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> BuiltImage:
@@ -95,10 +96,12 @@ def publish_backup(  # noqa: PLR0913 - each is a choice of its own
         OSError: A file cannot be read or written.
     """
     check_numbers(threads=threads)
+    layout = choice_of(Layout, layout, "layout")
+    target = choice_of(Target, target, "target")
     limits = limits or Limits()
     form = Form(
         layout=layout,
-        compression=compression,
+        compression=choice_of(Compression, compression, "compression"),
         squashfs=is_squashfs(rootfs_format, layout),
         level=level,
         threads=threads,

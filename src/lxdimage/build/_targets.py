@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from lxdimage._arguments import check_file
 from lxdimage.errors import BuildError
 from lxdimage.formats import Layout
 from lxdimage.formats._sinks import OutputArgument
@@ -30,13 +31,18 @@ def output_targets(output: OutputTarget, layout: Layout) -> Sequence[OutputArgum
         BuildError: There are too many, or one stream for two files.
     """
     given = output if isinstance(output, tuple) else (output,)
+    for target in given:
+        check_file(target, "an output", "write")
     if layout is Layout.UNIFIED:
         if len(given) > 1:
-            text = "a unified image is one file, and two were given to write to"
+            text = f"a unified image is one file, and {len(given)} were given to write to"
             raise BuildError(diagnose("output-count", text))
         return given
     if len(given) == 2:
         return given
+    if len(given) > 2:
+        text = f"a split image is two files, and {len(given)} were given to write to"
+        raise BuildError(diagnose("output-count", text))
     if not isinstance(given[0], str | os.PathLike):
         text = "a split image is two files, and one stream was given to write to"
         raise BuildError(diagnose("output-count", text))

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+import attrs
+
+from lxdimage._arguments import check_bytes
 from lxdimage._tree import TreeOptions, read_tree
 from lxdimage.archive import Entry, EntryType, Item
-from lxdimage.diagnostics import Diagnostic
+from lxdimage.diagnostics import Diagnostic, Severity
 from lxdimage.errors import BuildError, LimitExceededError
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata, dump_metadata
@@ -38,6 +41,7 @@ def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]
         if "\0" in name or not _NO_NAMES.isdisjoint(name.split("/")):
             text = f"{name!r} is no name of a file in templates/"
             raise BuildError(diagnose("template-name", text))
+        check_bytes(content, f"templates[{name!r}]")
         if len(content) > limits.template_size:
             text = f"'templates/{name}' has {len(content)} bytes, at most {limits.template_size} are allowed"
             raise LimitExceededError(diagnose("template-too-large", text))
@@ -81,7 +85,7 @@ def check_templates(
         if rule.template not in templates
     ]
     if missing:
-        raise BuildError(*missing)
+        raise BuildError(*(attrs.evolve(found, severity=Severity.ERROR) for found in missing))
     for name in sorted(set(templates) - {rule.template for rule in rules.values()}):
         note(diagnose("template-unused", f"no rule names 'templates/{name}'"))
 

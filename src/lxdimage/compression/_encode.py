@@ -90,8 +90,8 @@ def encode(
 
 def _level_message(compression: Compression, level: int, levels: range) -> str:
     if len(levels) == 1:
-        return f"{compression.value} has the level {levels[0]} alone, not {level}"
-    return f"{compression.value} has the levels {levels[0]} to {levels[-1]}, not {level}"
+        return f"{compression.value} has the level {levels[0]} alone, not {level!r}"
+    return f"{compression.value} has the levels {levels[0]} to {levels[-1]}, not {level!r}"
 
 
 def _encode_none(chunks: Chunks, _level: int, _threads: int) -> Chunks:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
+from lxdimage._arguments import choice_of, list_of
 from lxdimage._sources import FileArgument, Progress, Tracker, check_file_count, open_sources
 from lxdimage.diff._compare import compare
 from lxdimage.diff._inventory import Reading, read_inventory
@@ -23,8 +24,8 @@ def diff_images(
     before: ImageArgument,
     after: ImageArgument,
     *,
-    ignore: Collection[MemberField] = (MemberField.MTIME,),
-    target: Target = Target.LXD,
+    ignore: Collection[MemberField | str] = (MemberField.MTIME,),
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ImageDiff:
@@ -58,12 +59,14 @@ def diff_images(
         OSError: A file cannot be read.
     """
     files = [_files(before), _files(after)]
-    reading = Reading(target=target, limits=limits or Limits(), contents=MemberField.CONTENT not in ignore)
+    ignored = {choice_of(MemberField, field, "ignore") for field in list_of(ignore, "ignore")}
+    target = choice_of(Target, target, "target")
+    reading = Reading(target=target, limits=limits or Limits(), contents=MemberField.CONTENT not in ignored)
     with open_sources([*files[0], *files[1]]) as sources:
         tracker = Tracker(progress, sources)
         first = read_inventory(sources[: len(files[0])], reading, tracker)
         second = read_inventory(sources[len(files[0]) :], reading, tracker)
-    return compare(first, second, ignore)
+    return compare(first, second, ignored)
 
 
 def _files(image: ImageArgument) -> Sequence[FileArgument]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+from lxdimage._arguments import list_of
 from lxdimage._sources import FileArgument, Progress
 from lxdimage.archive import Entry, EntryType, Member, TarMember
 from lxdimage.diagnostics import Diagnostic
@@ -74,10 +75,11 @@ def extract_image(
         InvalidImageError: When a file cannot be read on; what was extracted before stays.
         OSError: When a file cannot be read, the directory is not empty, or something cannot be written.
     """
+    wanted = None if members is None else list_of(members, "members")
     with open_members(*files, limits=limits, progress=progress) as found:
         first = list(islice(found, 1))  # no directory is made for what is no image
         with open_tree(os.fspath(to), overwrite=overwrite) as tree:
-            return extract_members(chain(first, found), tree, wanted=members)
+            return extract_members(chain(first, found), tree, wanted=wanted)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lxdimage._arguments import choice_of
 from lxdimage._sources import FileArgument, check_file_count, open_sources
 from lxdimage.image._model import Image
 from lxdimage.image._pass import Pass
@@ -11,7 +12,9 @@ from lxdimage.targets import Target
 __all__ = ["open_image"]
 
 
-def open_image(*files: FileArgument, target: Target = Target.LXD, limits: Limits | None = None) -> Image:
+def open_image(
+    *files: FileArgument, target: Target | str = Target.LXD, limits: Limits | None = None
+) -> Image:
     """
     Return the metadata, type and templates of an image.
 
@@ -32,5 +35,6 @@ def open_image(*files: FileArgument, target: Target = Target.LXD, limits: Limits
         OSError: When a file cannot be read.
     """
     check_file_count(files)
+    target = choice_of(Target, target, "target")
     with open_sources(files) as sources:
         return Pass(sources, (target,), limits or Limits(), None).open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from lxdimage._arguments import choice_of, list_of
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.fingerprint import Fingerprint
 from lxdimage.image._model import Scan
@@ -16,7 +17,7 @@ __all__ = ["scan_image", "scan_targets"]
 
 def scan_targets(
     *files: FileArgument,
-    targets: Iterable[Target] = tuple(Target),
+    targets: Iterable[Target | str] = tuple(Target),
     expected: Fingerprint | str | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -39,13 +40,14 @@ def scan_targets(
         OSError: When a file cannot be read.
     """
     check_file_count(files)
+    chosen = [choice_of(Target, target, "target") for target in list_of(targets, "targets")]
     with open_sources(files) as sources:
-        return Pass(sources, targets, limits or Limits(), progress).run(expected)
+        return Pass(sources, chosen, limits or Limits(), progress).run(expected)
 
 
 def scan_image(
     *files: FileArgument,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     expected: Fingerprint | str | None = None,
     limits: Limits | None = None,
     progress: Progress | None = None,
@@ -69,6 +71,6 @@ def scan_image(
         InvalidImageError: When there are not one or two files.
         OSError: When a file cannot be read.
     """
-    return scan_targets(*files, targets=(target,), expected=expected, limits=limits, progress=progress)[
-        target
-    ]
+    target = choice_of(Target, target, "target")
+    found = scan_targets(*files, targets=(target,), expected=expected, limits=limits, progress=progress)
+    return found[target]

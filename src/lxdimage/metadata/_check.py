@@ -8,6 +8,7 @@ from itertools import islice
 
 import attrs
 
+from lxdimage._arguments import choice_of
 from lxdimage.diagnostics import Diagnostic, Position, Span, Stage
 from lxdimage.errors import InvalidMetadataError
 from lxdimage.metadata._architectures import Architecture
@@ -79,7 +80,7 @@ def check_metadata(
     text: str | bytes,
     *,
     name: str = "metadata.yaml",
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     now: datetime | None = None,
 ) -> CheckedMetadata:
     """
@@ -102,7 +103,7 @@ def check_documents(
     texts: Sequence[bytes],
     *,
     name: str = "metadata.yaml",
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     now: datetime | None = None,
 ) -> CheckedMetadata:
     """
@@ -117,6 +118,7 @@ def check_documents(
         target: The daemon that they are meant for.
         now: The time, to tell whether the image has expired.
     """
+    target = choice_of(Target, target, "target")
     traits = target.traits
     reading = read_documents(texts, traits.yaml, name=name, file_permissions=traits.file_permissions)
     found = list(_bounded(refusals(reading), name))
@@ -134,7 +136,7 @@ def check_documents(
 
 
 def parse_metadata(
-    text: str | bytes, *, name: str = "metadata.yaml", target: Target = Target.LXD
+    text: str | bytes, *, name: str = "metadata.yaml", target: Target | str = Target.LXD
 ) -> Metadata:
     """
     Return what a metadata.yaml says.

@@ -244,6 +244,15 @@ Build the image again from the root that is meant.""",
 Template files lie in `templates/` and are named by their path below it: no leading slash, no empty component, no `.` and no `..`.""",
     ),
     Rule(
+        code="invalid-argument",
+        title="an argument of a function is none of the values that it can have",
+        severity=Severity.ERROR,
+        explanation="""\
+The message lists what can be given.
+Members of enumerations may be given by their values: `target="incus"`, `compression="zstd"`, `layout="split"`.
+A list of texts with one text in it is a list nevertheless, and a file is a path or a binary stream.""",
+    ),
+    Rule(
         code="nothing-to-remove",
         title="something was to be removed from an image that does not have it",
         severity=Severity.WARNING,

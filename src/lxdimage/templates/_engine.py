@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import attrs
 
+from lxdimage._arguments import choice_of, list_of
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import LimitExceededError, LXDImageError, TemplateRenderError, TemplateSyntaxError
 from lxdimage.limits import Limits
@@ -78,7 +79,7 @@ class Template:
         source: str | bytes,
         *,
         name: str = "<template>",
-        dialect: Dialect = Dialect.V4,
+        dialect: Dialect | str = Dialect.V4,
         autoescape: bool = True,
         banned: Collection[str] = (),
         wrapped: bool = False,
@@ -105,7 +106,8 @@ class Template:
             TemplateSyntaxError: It does not parse.
             LimitExceededError: It is too large or nested too deep.
         """
-        text, banned = string(source), frozenset(banned)
+        text, banned = string(source), frozenset(list_of(banned, "banned"))
+        dialect = choice_of(Dialect, dialect, "dialect")
         # Whatever decides whether and how it compiles: a template that was compiled is not checked again.
         key = (text, wrapped, dialect, banned, limits.nesting, limits.template_size)
         program = _PROGRAMS.get(

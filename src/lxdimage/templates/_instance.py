@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import Enum
 from random import Random
 from types import MappingProxyType
 from typing import Self
 
 import attrs
 
+from lxdimage._arguments import choice_of
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
 from lxdimage.targets import Target
@@ -35,6 +37,15 @@ def _devices(mapping: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[s
     return MappingProxyType({name: _texts(device) for name, device in mapping.items()})
 
 
+class _Type(Enum):
+    CONTAINER = "container"
+    VIRTUAL_MACHINE = VIRTUAL_MACHINE
+
+
+def _type(value: object) -> str:
+    return choice_of(_Type, plain(value), "type").value
+
+
 @attrs.frozen(kw_only=True)
 class Instance:
     """
@@ -52,7 +63,7 @@ class Instance:
 
     name: str = "instance"
     architecture: str = attrs.field(default="x86_64", converter=plain)
-    type: str = attrs.field(default="container", converter=plain)
+    type: str = attrs.field(default="container", converter=_type)
     ephemeral: bool = False
     config: Mapping[str, str] = attrs.field(default=_NOTHING, converter=_texts)
     devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, converter=_devices)
@@ -104,7 +115,7 @@ def render_template(
     context: TemplateContext,
     *,
     name: str = "<template>",
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     clock: Callable[[], datetime] | None = None,
     random: Random | None = None,
@@ -132,7 +143,7 @@ def render_template(
     template = Template.parse(
         source,
         name=name,
-        dialect=_DIALECTS[target.traits.dialect],
+        dialect=_DIALECTS[choice_of(Target, target, "target").traits.dialect],
         autoescape=False,
         wrapped=True,
         limits=limits or _LIMITS,

@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol
 
 import attrs
 
+from lxdimage._arguments import choice_of
 from lxdimage.archive import Entry, EntryType
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import LimitExceededError, TemplateError, TemplateRenderError
@@ -99,7 +100,7 @@ def render_trigger(
     instance: Instance,
     *,
     exists: Exists = _nothing_exists,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     clock: Callable[[], datetime] | None = None,
     random: Random | None = None,
@@ -128,10 +129,12 @@ def render_trigger(
         TemplateError: When a rule would make the instance fail to start: the template does not parse or fails, its
             file is missing, the target cannot be written, or the rule is null.
         LimitExceededError: When a template would use more than the limits allow.
-        ValueError: When there is no such trigger.
+        InvalidArgumentError: When there is no such trigger or target.
     """
-    run = _Run(image, instance, _Root(exists), target, limits or Limits(), clock, random)
-    yield from run.all(Trigger(trigger))
+    run = _Run(
+        image, instance, _Root(exists), choice_of(Target, target, "target"), limits or Limits(), clock, random
+    )
+    yield from run.all(choice_of(Trigger, trigger, "trigger"))
 
 
 def render_start(
@@ -140,7 +143,7 @@ def render_start(
     *,
     recorded: Trigger | str | None = Trigger.CREATE,
     exists: Exists = _nothing_exists,
-    target: Target = Target.LXD,
+    target: Target | str = Target.LXD,
     limits: Limits | None = None,
     clock: Callable[[], datetime] | None = None,
     random: Random | None = None,
@@ -167,11 +170,13 @@ def render_start(
     Raises:
         TemplateError: As `render_trigger` does.
         LimitExceededError: When a template would use more than the limits allow.
-        ValueError: When there is no such trigger.
+        InvalidArgumentError: When there is no such trigger or target.
     """
-    run = _Run(image, instance, _Root(exists), target, limits or Limits(), clock, random)
+    run = _Run(
+        image, instance, _Root(exists), choice_of(Target, target, "target"), limits or Limits(), clock, random
+    )
     if recorded is not None:
-        yield from run.all(Trigger(recorded))
+        yield from run.all(choice_of(Trigger, recorded, "recorded"))
     yield from run.all(Trigger.START)
 
 
