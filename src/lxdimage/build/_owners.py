@@ -36,6 +36,10 @@ class IdRange:
         return f"{self.inside}:{self.outside}:{self.count}"
 
 
+def _ranges(ranges: Iterable[IdRange]) -> tuple[IdRange, ...]:
+    return tuple(ranges)
+
+
 class _Ids(dict[int, int]):
     """Ids inside by ids outside, looked up in the ranges once each."""
 
@@ -61,8 +65,8 @@ class OwnerMap:
         groups: Ranges of group ids.
     """
 
-    users: tuple[IdRange, ...]
-    groups: tuple[IdRange, ...]
+    users: tuple[IdRange, ...] = attrs.field(converter=_ranges)
+    groups: tuple[IdRange, ...] = attrs.field(converter=_ranges)
     _uids: _Ids = attrs.field(init=False, repr=False, eq=False)
     _gids: _Ids = attrs.field(init=False, repr=False, eq=False)
 

@@ -17,7 +17,11 @@ from lxdimage.targets import Target
 __all__ = ["FileFacts", "Image", "Scan"]
 
 
-def _frozen(mapping: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(mapping))
+
+
+def _contents(mapping: Mapping[str, bytes]) -> Mapping[str, bytes]:
     return MappingProxyType(dict(mapping))
 
 
@@ -38,7 +42,7 @@ class FileFacts:
     format: FileFormat | None
     size: int | None = None
     sha256: str | None = None
-    facts: Mapping[str, str] = attrs.field(factory=dict)
+    facts: Mapping[str, str] = attrs.field(factory=dict, converter=_texts, hash=False)
 
     @property
     def compression(self) -> Compression | None:
@@ -62,7 +66,7 @@ class Image:
     layout: Layout
     type: ImageType
     metadata: Metadata
-    templates: Mapping[str, bytes] = attrs.field(converter=_frozen, repr=False)
+    templates: Mapping[str, bytes] = attrs.field(converter=_contents, repr=False, hash=False)
     files: tuple[FileFacts, ...]
 
 

@@ -83,7 +83,7 @@ Raise the limit that the message names if you trust the file.""",
         explanation="""\
 A SquashFS is a file system and not a compression of a tar: it is written by programs of its own.
 Ask for another compression, or for a SquashFS as the root file system of a split image.""",
-        hint="ask for another compression",
+        hint="ask for another compression, or for a root file of the format squashfs",
     ),
     Rule(
         code="unknown-level",

@@ -33,6 +33,8 @@ class TemplateContext:
     """
     The variables of one template.
 
+    The maps are those of the caller, not copies: a template uses few of them.
+
     Attributes:
         trigger: What made it run.
         path: The target path as the rule spells it.
@@ -45,11 +47,11 @@ class TemplateContext:
 
     trigger: str = attrs.field(default="create", converter=plain)
     path: str = "/etc/hostname"
-    instance: Mapping[str, str] = _NOTHING
-    config: Mapping[str, str] = _NOTHING
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
-    properties: Mapping[str, str] = _NOTHING
-    container: Mapping[str, str] | None = None
+    instance: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
+    config: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
+    devices: Mapping[str, Mapping[str, str]] = attrs.field(default=MappingProxyType({}), hash=False)
+    properties: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
+    container: Mapping[str, str] | None = attrs.field(default=None, hash=False)
 
 
 class DaemonVariables(Mapping[str, Value]):

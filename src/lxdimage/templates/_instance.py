@@ -65,8 +65,8 @@ class Instance:
     architecture: str = attrs.field(default="x86_64", converter=plain)
     type: str = attrs.field(default="container", converter=_type)
     ephemeral: bool = False
-    config: Mapping[str, str] = attrs.field(default=_NOTHING, converter=_texts)
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, converter=_devices)
+    config: Mapping[str, str] = attrs.field(default=_NOTHING, converter=_texts, hash=False)
+    devices: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict, converter=_devices, hash=False)
     privileged: bool = attrs.field()
 
     @privileged.default
