@@ -85,6 +85,10 @@ class Form:
     threads: int | None = None
     keep_names: bool = False
 
+    def encoded(self, chunks: Chunks) -> Chunks:
+        """Yield *chunks* compressed."""
+        return encode(self.compression, chunks, level=self.level, threads=self.threads)
+
 
 class Assembly:
     """
@@ -146,10 +150,6 @@ class Assembly:
             case _:
                 return ImageType.CONTAINER
 
-    def _encode(self, chunks: Chunks) -> Chunks:
-        form = self._form
-        return encode(form.compression, chunks, level=form.level, threads=form.threads)
-
     # ---- one file -----------------------------------------------------------------------------------------------
 
     def _write_unified(self, parts: Iterator[Part]) -> None:
@@ -159,7 +159,7 @@ class Assembly:
             self._join(file, root)
             return
         with tempfile.TemporaryFile(dir=self._room) as spool:
-            packed = self._encode if self._form.compression.appends else iter
+            packed = self._form.encoded if self._form.compression.appends else iter
             spool.writelines(packed(write_archive(self._items(parts, ROOT))))
             spool.seek(0)
             self._join(file, iter(lambda: spool.read(READ_SIZE), b""), packed=self._form.compression.appends)
@@ -167,10 +167,10 @@ class Assembly:
     def _join(self, file: OutputFile, root: Chunks, *, packed: bool = False) -> None:
         """Write the head, as a stream of its own where the format has that, and the root behind it."""
         if self._form.compression.appends:
-            file.write_all(self._encode(self._head.chunks()))
-            file.write_all(root if packed else self._encode(root))
+            file.write_all(self._form.encoded(self._head.chunks()))
+            file.write_all(root if packed else self._form.encoded(root))
         else:
-            file.write_all(self._encode(chain(self._head.chunks(), root)))
+            file.write_all(self._form.encoded(chain(self._head.chunks(), root)))
 
     def _items(self, parts: Iterator[Part], prefix: bytes, *, late: bool = False) -> Iterator[Item]:
         """
@@ -224,14 +224,14 @@ class Assembly:
             case RootFile(chunks):
                 root.copy(chunks)
             case RootTar(chunks):
-                root.write_all(self._encode(chunks))
+                root.write_all(self._form.encoded(chunks))
             case Disk(member):
                 root.write_all(self._expansion.chunks(member, member.entry))
                 self._late(parts)
             case _ if self._form.squashfs:
                 self._squashfs(root, self._entries(parts))
             case _:
-                root.write_all(self._encode(write_archive(self._items(parts, b""))))
+                root.write_all(self._form.encoded(write_archive(self._items(parts, b""))))
         if not early:
             metadata.write_all(self._metadata_file())
         elif self._head.count != count:

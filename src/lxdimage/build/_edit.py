@@ -12,7 +12,7 @@ from typing import TypeAlias
 import attrs
 
 from lxdimage._arguments import check_bytes, choice_of
-from lxdimage._chunks import Chunks, drain
+from lxdimage._chunks import drain
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
@@ -26,7 +26,6 @@ from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
-from lxdimage.compression.writing import encode
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, ImmutableFieldError
 from lxdimage.fingerprint import Digest, Fingerprint
@@ -292,7 +291,7 @@ class _Editor:
         if (taken := take_head(file, self._limits)) and self._suffices(taken):
             self._note("root-copied", "the bytes of the root were copied as they are")
             (output,) = outputs.files
-            output.write_all(self._encode(self.head.chunks()))
+            output.write_all(self._form.encoded(self.head.chunks()))
             output.copy(file.raw())
             return ImageType.VIRTUAL_MACHINE if isinstance(taken.root, Disk) else ImageType.CONTAINER
         self._note("root-restreamed", _WHY[taken is None])
@@ -316,10 +315,6 @@ class _Editor:
             if plain or text is None:
                 yield name
 
-    def _encode(self, chunks: Chunks) -> Chunks:
-        form = self._form
-        return encode(form.compression, chunks, level=form.level, threads=form.threads)
-
     def _assemble(self, outputs: OutputFiles, parts: Iterator[Part], room: Path | None) -> ImageType:
         assembly = Assembly(
             self._form, self.head, outputs, origin=self._origin, limits=self._limits, room=room
@@ -339,7 +334,7 @@ class _Editor:
         with open_outputs(target) as outputs:
             self.head.collect(read_control(metadata.members(), metadata.name, strays=True))
             self.head.check_templates()
-            outputs.files[0].write_all(whole.tap(self._encode(write_archive(self.head.items()))))
+            outputs.files[0].write_all(whole.tap(self._form.encoded(write_archive(self.head.items()))))
             whole.finish()  # from here on the other one feeds it
             alone = Digest(whole)
             try:
