@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -274,6 +276,48 @@ def test_github_annotations_are_workflow_commands(capsys: pytest.CaptureFixture[
 def test_each_validates_every_file_as_an_image_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "validate", "--each", "image.tar.gz", "image.tar.gz", "--output-format", "json")
     assert len(json.loads(out)["images"]) == 2
+
+
+def test_json_is_short_for_its_output_format(capsys: pytest.CaptureFixture[str]) -> None:
+    long = run(capsys, "validate", "image.tar.gz", "--output-format", "json")
+    assert long == run(capsys, "validate", "image.tar.gz", "--json")
+
+
+def test_each_reports_the_others_where_a_file_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "validate", "--each", "image.tar.gz", "nowhere", "image.tar.gz")
+    assert (status, err) == (2, "lxdimage: error: 'nowhere': No such file or directory\n")
+    assert out.count("accepted") == 2
+
+
+def test_a_code_that_nearly_is_one_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["rule", "template-missin"], ["validate", "image.tar.gz", "--ignore", "template-missin"]):
+        status, _, err = run(capsys, *words)
+        assert status == 2
+        assert "did you mean 'template-missing'?" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["validate", "bad.tar"],
+        ["validate", "bad.tar", "--json"],
+        ["diff", "image.tar.gz", "other.tar"],
+        ["diff", "image.tar.gz", "other.tar", "--json"],
+        ["render", "image.tar.gz", "--diff", "expected"],
+    ],
+)
+def test_the_verdict_stands_though_nobody_reads_the_output(words: list[str]) -> None:
+    Path("bad.tar").write_bytes(pack([member("rootfs/x")]))
+    Path("other.tar").write_bytes(container(METADATA))
+    Path("expected").mkdir()
+    command = [sys.executable, "-m", "lxdimage", *words]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_swapped_files_are_put_in_order_and_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,8 @@ def _disk(source: RootInput, options: RootOptions) -> DiskRoot:
 
 
 def _unknown(head: bytes, format_: str | None, name: str) -> UnsupportedFormatError:
-    found = f"a {format_} disk" if format_ else f"something that begins with {head[:8]!r}"
+    found = (
+        f"a {format_} disk" if format_ else f"something that begins with {head[:8]!r}" if head else "nothing"
+    )
     text = f"expected a directory, a tar, a SquashFS or a qcow2 disk, found {found}"
     return UnsupportedFormatError(diagnose("unknown-root", text, source=name))

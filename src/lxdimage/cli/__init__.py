@@ -20,6 +20,7 @@ from typing import NoReturn, Protocol
 import attrs
 
 import lxdimage
+from lxdimage.cli._failures import describe, discard_output
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Severity, escape, render
 from lxdimage.errors import LXDImageError
@@ -94,12 +95,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whatever it is elsewhere, here it is why there is no result.
         status = _fail(*(render(attrs.evolve(found, severity=Severity.ERROR)) for found in error.diagnostics))
     except BrokenPipeError:
-        _discard_output()
+        discard_output()
         return 0
     except UsageError as error:
         status = _fail(f"lxdimage: error: {error}")
     except OSError as error:
-        status = _fail(f"lxdimage: error: {_describe(error)}")
+        status = _fail(f"lxdimage: error: {describe(error)}")
     except KeyboardInterrupt:
         _fail("lxdimage: interrupted")
         return INTERRUPTED
@@ -137,19 +138,8 @@ def _fail(*lines: str) -> int:
     try:
         sys.stdout.flush()
     except (OSError, AttributeError):
-        _discard_output()
+        discard_output()
     return UNUSABLE
-
-
-def _discard_output() -> None:
-    """Let what is still buffered go nowhere: whoever read it has gone, or the device takes no more."""
-    with suppress(OSError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _describe(error: OSError) -> str:
-    text = error.strerror or str(error)
-    return f"{escape(os.fsdecode(error.filename))!r}: {text}" if error.filename else text
 
 
 def _run(verb: str, arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import sys
 
 from lxdimage.archive import EntryType
 from lxdimage.cli._diff_text import diff_text, template_hunks
+from lxdimage.cli._failures import perhaps_unread
 from lxdimage.cli._options import add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import Meter, rule_json, wants_colour
 from lxdimage.diagnostics import render
@@ -92,11 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     for finding in diff.diagnostics:
         print(render(finding, colour=wants_colour(sys.stderr)), file=sys.stderr)
-    if arguments.json:
-        _print_json(diff)
-    elif not arguments.quiet:
-        for line in diff_text(diff, colour=wants_colour(sys.stdout)):
-            print(line)
+    with perhaps_unread():
+        if arguments.json:
+            _print_json(diff)
+        elif not arguments.quiet:
+            for line in diff_text(diff, colour=wants_colour(sys.stdout)):
+                print(line)
     return 0 if diff.same else 1
 
 

@@ -73,7 +73,7 @@ def _lines(image: Image, sizes: list[int | None], fingerprint: Fingerprint | Non
             ("expires", date_text(metadata.expiry_timestamp) if metadata.expiry_timestamp else "never"),
             ("format", " + ".join(file.format.name if file.format else "unknown" for file in image.files)),
             ("size", " + ".join("unknown" if size is None else size_text(size) for size in sizes)),
-            ("fingerprint", str(fingerprint) if fingerprint else "not computed (--fingerprint)"),
+            ("fingerprint", str(fingerprint) if fingerprint else _not_computed(sizes)),
         ]
     )
     for file in image.files:
@@ -92,6 +92,11 @@ def _lines(image: Image, sizes: list[int | None], fingerprint: Fingerprint | Non
             ),
             4,
         )
+
+
+def _not_computed(sizes: list[int | None]) -> str:
+    how = "it can be read only once" if None in sizes else "--fingerprint"
+    return f"not computed ({how})"
 
 
 def _json(image: Image, sizes: list[int | None], fingerprint: Fingerprint | None) -> dict[str, object]:

@@ -13,6 +13,7 @@ import attrs
 
 from lxdimage._sources import FileArgument
 from lxdimage.archive import Entry, EntryType
+from lxdimage.cli._failures import perhaps_unread
 from lxdimage.cli._instance import add_instance, instance_of
 from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import bold, print_json, print_notes, wants_colour
@@ -110,7 +111,8 @@ def _made_with(path: str) -> Mapping[str, Entry]:
 def _show(files: Sequence[RenderedFile], arguments: argparse.Namespace) -> int:
     if arguments.diff:
         lines = list(compare(files, Path(arguments.diff)))
-        print(*lines, sep="\n", end="\n" if lines else "")
+        with perhaps_unread():
+            print(*lines, sep="\n", end="\n" if lines else "")
         return int(bool(lines))
     if arguments.output:
         write_tree(Path(arguments.output), (file for file in files if file.action is not Action.KEEP))

@@ -10,7 +10,7 @@ from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import escape
 from lxdimage.rules import RULES
 
-__all__ = ["configure", "run"]
+__all__ = ["configure", "run", "unknown_code"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
     for code in arguments.codes:
         rule = RULES.get(code)
         if rule is None:
-            near = difflib.get_close_matches(code, RULES, 1)
-            hint = f", did you mean {near[0]!r}?" if near else "; 'lxdimage rule' lists them"
-            raise UsageError(f"no finding has the code {escape(code)!r}{hint}")
+            raise unknown_code(code)
         print(f"{rule.code}: {rule.title} ({rule.severity.value})\n\n{rule.explanation.strip()}")
         if rule.hint:
             print(f"\nHint: {rule.hint}")
     return 0
+
+
+def unknown_code(code: str) -> UsageError:
+    """Return what to say of a finding's code that is none."""
+    near = difflib.get_close_matches(code, RULES, 1)
+    hint = f", did you mean {near[0]!r}?" if near else "; 'lxdimage rule' lists them"
+    return UsageError(f"no finding has the code {escape(code)!r}{hint}")

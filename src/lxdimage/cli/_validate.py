@@ -9,8 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import attrs
 
 from lxdimage._sources import FileArgument
+from lxdimage.cli._failures import describe, perhaps_unread
 from lxdimage.cli._options import add_files, add_limits, add_targets, digits_parser, files_of, limits_of
-from lxdimage.cli._output import Meter, bold, metadata_json, print_json, size_text, wants_colour
+from lxdimage.cli._output import (
+    Meter,
+    bold,
+    metadata_json,
+    print_json,
+    size_text,
+    wants_colour,
+)
+from lxdimage.cli._rule import unknown_code
 from lxdimage.cli._usage import UsageError
 from lxdimage.diagnostics import Diagnostic, Severity, escape, render
 from lxdimage.fingerprint import SHORT_DIGITS
@@ -51,7 +60,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     add_files(parser)
     add_targets(parser, several=True)
-    parser.add_argument("--each", action="store_true", help="each FILE is a unified image of its own")
+    parser.add_argument(
+        "--each",
+        action="store_true",
+        help="each FILE is a unified image of its own; what cannot be read keeps none of the others from being read",
+    )
     parser.add_argument(
         "--expect",
         metavar="HEX",
@@ -65,9 +78,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--ignore", metavar="CODE", action="append", help="do not report these (may be repeated)"
     )
     parser.add_argument(
-        "--fail-on", choices=_FAIL_ON, default="error", help="the severity that makes the exit status 1"
+        "--fail-on",
+        choices=_FAIL_ON,
+        default="error",
+        help="the severity that makes the exit status 1 (default: error)",
     )
-    parser.add_argument("--output-format", choices=_FORMATS, default="text", help="how to print the findings")
+    parser.add_argument(
+        "--output-format", choices=_FORMATS, default="text", help="how to print the findings (default: text)"
+    )
+    parser.add_argument(
+        "--json",
+        dest="output_format",
+        action="store_const",
+        const="json",
+        help="short for --output-format json",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but findings")
     add_limits(parser)
 
@@ -76,14 +101,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Scan the images, print the findings, and fail when one is bad enough."""
     for code in (*(arguments.select or ()), *(arguments.ignore or ())):
         if code not in RULES:
-            raise UsageError(f"no finding has the code {escape(code)!r}; 'lxdimage rule' lists them")
+            raise unknown_code(code)
     files: Sequence[FileArgument] = files_of(arguments.files)
     if len(files) > 2 and not arguments.each:
         text = f"an image is one file or two, {len(files)} given; --each takes each for an image of its own"
         raise UsageError(text)
     images = [[file] for file in files] if arguments.each else [files]
-    reports = [_report(image, arguments) for image in images]
-    _PRINTERS[arguments.output_format](reports, arguments)
+    found = [_tried(image, arguments) if arguments.each else _report(image, arguments) for image in images]
+    reports = [report for report in found if report is not None]
+    with perhaps_unread():
+        _PRINTERS[arguments.output_format](reports, arguments)
+    if None in found:
+        return 2
     worst = max((_RANK[f.diagnostic.severity] for report in reports for f in report.findings), default=-1)
     return 1 if worst >= _FAIL_ON[arguments.fail_on] else 0
 
@@ -91,6 +120,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:
     names = arguments.targets or ["lxd"]
     return tuple(Target) if "all" in names else tuple(dict.fromkeys(map(Target, names)))
+
+
+def _tried(given: Sequence[FileArgument], arguments: argparse.Namespace) -> _Report | None:
+    """Return the report of one image of several, None where it cannot be read: the others do not suffer for it."""
+    try:
+        return _report(given, arguments)
+    except OSError as error:
+        print(f"lxdimage: error: {describe(error)}", file=sys.stderr)
+        return None
 
 
 def _report(given: Sequence[FileArgument], arguments: argparse.Namespace) -> _Report:

@@ -181,7 +181,7 @@ Of what can be read only once, such as standard input, the other files decide wh
 An image needs a member whose name is exactly ``metadata.yaml`` or ``./metadata.yaml``.
 Names are compared as they are stored: ``/metadata.yaml``, ``image/metadata.yaml`` and ``metadata.yml`` do not count.
 """,
-        hint="add metadata.yaml at the top of the archive",
+        hint="add metadata.yaml at the top of the archive, or name the metadata file of a split image as well",
     ),
     Rule(
         code="metadata-not-regular",
