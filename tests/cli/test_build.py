@@ -217,6 +217,7 @@ def test_usage_errors_end_in_2(tree: Path, tmp_path: Path, words: list[str]) -> 
         ("--creation-date", "0", "a date other than 0 seconds since 1970, which counts as none"),
         ("--creation-date", "1970-01-01", "a date other than 0 seconds since 1970, which counts as none"),
         ("--creation-date", "soon", "seconds since 1970 or a date such as 2024-01-31"),
+        ("--expiry", "2030", "seconds since 1970 or a date such as 2030-01-31"),
         ("--expiry", "later", "seconds since 1970 or a date such as 2024-01-31"),
         ("--level", "best", "a whole number"),
         ("--threads", "-1", "a whole number, 0 or more"),

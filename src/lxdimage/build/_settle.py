@@ -163,7 +163,9 @@ def _derived(
     if architecture is None:
         if facts.architecture is None:
             text = "the architecture is not given, and no program was found that tells it"
-            raise BuildError(diagnose("missing-architecture", text, hint="name it, such as 'x86_64'"))
+            raise BuildError(
+                diagnose("missing-architecture", text, hint="name it, such as --architecture x86_64")
+            )
         found, path = facts.architecture
         architecture = found.value
         note(diagnose("derived-metadata", f"the architecture {architecture!r} was taken from {path!r}"))

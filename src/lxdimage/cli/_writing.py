@@ -106,7 +106,10 @@ def add_metadata(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--metadata", metavar="FILE", help="a metadata.yaml; other options override it")
     group.add_argument("--architecture", metavar="NAME", help="such as x86_64 or arm64")
     group.add_argument(
-        "--creation-date", metavar="DATE", type=parse_creation_date, help="seconds since 1970, or ISO 8601"
+        "--creation-date",
+        metavar="DATE",
+        type=parse_creation_date,
+        help="seconds since 1970, or ISO 8601 (UTC unless it names a zone)",
     )
 
 
@@ -126,11 +129,14 @@ def add_properties(group: argparse._ArgumentGroup) -> None:
         "--expiry",
         metavar="DATE",
         type=_expiry,
-        help="when the image expires: seconds since 1970, ISO 8601, or 'never'",
+        help="when the image expires: seconds since 1970, ISO 8601 (UTC unless it names a zone), or 'never'",
     )
 
 
 def _expiry(text: str) -> int:
+    if re.fullmatch(r"(19|20)\d\d", text):  # a year, and not an hour in 1970
+        message = f"expected seconds since 1970 or a date such as {text}-01-31, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
     return 0 if text == "never" else parse_date(text)
 
 

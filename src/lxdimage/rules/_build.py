@@ -140,6 +140,7 @@ Leave it out with an exclude pattern, or correct the source.""",
 A backup begins with `backup/index.yaml`, at most 1 MiB of YAML that says what was exported and with which configuration.
 It is missing, no YAML, or one of its values cannot be what it should be, such as an instance name that is a path.
 The file is no instance backup, or somebody changed it; export the instance again.""",
+        hint="give it what 'lxc export' or 'incus export' wrote",
     ),
     Rule(
         code="backup-idmap",
