@@ -31,7 +31,7 @@ __all__ = [
     "spool",
 ]
 
-FileArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+FileArgument: TypeAlias = str | os.PathLike[str] | BinaryIO
 """What public functions take as a file: a path, or a binary stream that is read from where it stands."""
 
 Progress: TypeAlias = Callable[[int, int | None], None]

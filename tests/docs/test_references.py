@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import pkgutil
 import re
+import typing
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -79,6 +80,27 @@ def test_every_rule_explains_itself() -> None:
         or len(rule.explanation.split()) < 10
     ]
     assert poor == []
+
+
+def _classes(hint: object) -> Iterator[type]:
+    """Yield the classes of this package in an annotation."""
+    if isinstance(hint, type) and hint.__module__.startswith("lxdimage"):
+        yield hint
+    for inner in typing.get_args(hint):
+        yield from _classes(inner)
+
+
+def test_every_class_that_a_public_name_leads_to_is_in_the_reference() -> None:
+    """A reader who follows an argument, a result or an attribute finds what it is."""
+    page = (DOCS / "reference/api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\.\. auto\w+:: lxdimage\.(?:\w+\.)?(\w+)$", page, re.MULTILINE))
+    found = set()
+    for name in lxdimage.__all__:
+        value = getattr(lxdimage, name)
+        if isinstance(value, type) or callable(value):
+            public = (hint for at, hint in typing.get_type_hints(value).items() if not at.startswith("_"))
+            found |= {f"{name}: {inner.__name__}" for hint in public for inner in _classes(hint)}
+    assert sorted(name for name in found if name.split(": ")[1] not in documented) == []
 
 
 def test_every_public_name_is_in_the_reference_and_vice_versa() -> None:

@@ -39,7 +39,7 @@ from lxdimage.targets import Target
 
 __all__ = ["MetadataEdit", "edit_image"]
 
-MetadataEdit: TypeAlias = "Metadata | str | bytes | Callable[[Metadata], Metadata]"
+MetadataEdit: TypeAlias = Metadata | str | bytes | Callable[[Metadata], Metadata]
 """New metadata: a value, the text of a metadata.yaml to be stored as it is, or what to do to the old."""
 
 

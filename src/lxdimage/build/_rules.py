@@ -9,7 +9,7 @@ from lxdimage.metadata import TemplateRule
 
 __all__ = ["RuleEdit", "edited_rules"]
 
-RuleEdit: TypeAlias = "TemplateRule | Callable[[TemplateRule | None], TemplateRule | None] | None"
+RuleEdit: TypeAlias = TemplateRule | Callable[[TemplateRule | None], TemplateRule | None] | None
 """A rule to set, None to remove it, or what makes the new rule of the old one, which is None where there is none."""
 
 

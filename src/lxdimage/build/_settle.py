@@ -22,7 +22,7 @@ from lxdimage.targets import Target
 
 __all__ = ["MetadataArgument", "Wishes", "check_usable", "settle_metadata"]
 
-MetadataArgument: TypeAlias = "Metadata | FileArgument | None"
+MetadataArgument: TypeAlias = Metadata | FileArgument | None
 """Metadata, or the file that holds it; without either it is derived from the root."""
 
 # Template rules may have owners and modes there, and whatever LXD reads Incus 6.0 reads alike.

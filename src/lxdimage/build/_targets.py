@@ -15,7 +15,7 @@ from lxdimage.rules import diagnose
 
 __all__ = ["OutputTarget", "output_room", "output_targets"]
 
-OutputTarget: TypeAlias = "OutputArgument | tuple[OutputArgument, OutputArgument]"
+OutputTarget: TypeAlias = OutputArgument | tuple[OutputArgument, OutputArgument]
 """One path or stream, or two: the metadata file and the root file of a split image."""
 
 

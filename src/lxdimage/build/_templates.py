@@ -19,7 +19,7 @@ from lxdimage.rules import diagnose
 
 __all__ = ["TemplatesArgument", "check_templates", "control_items", "read_templates"]
 
-TemplatesArgument: TypeAlias = "str | os.PathLike[str] | Mapping[str, bytes] | None"
+TemplatesArgument: TypeAlias = str | os.PathLike[str] | Mapping[str, bytes] | None
 """A directory with template files, or their content by name."""
 
 _NANO = 1_000_000_000

@@ -31,7 +31,7 @@ VERBS = {
     "info": ("_info", "what an image is: type, architecture, dates, properties, templates"),
     "validate": ("_validate", "read an image completely and say what the daemons make of it"),
     "fingerprint": ("_fingerprint", "the SHA-256 that identifies an image"),
-    "show": ("_show", "metadata.yaml, or a template"),
+    "show": ("_show", "print metadata.yaml, or a template"),
     "render": ("_render", "show the files that templates write into an instance"),
     "rule": ("_rule", "explain the code of a finding"),
     "ls": ("_ls", "list the members of an image"),

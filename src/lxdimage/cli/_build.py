@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_metadata(parser.add_argument_group("metadata"))
     _add_root(parser.add_argument_group("root file system"))
     form = parser.add_argument_group("form")
-    add_form(form, layout="unified", compression="xz")
+    add_form(form, layout="unified", compression="xz", rootfs_format="tar")
     form.add_argument(
         "--memory",
         metavar="SIZE",

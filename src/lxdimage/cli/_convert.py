@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     add_output(parser)
     group = parser.add_argument_group("form")
-    add_form(group, layout="as it is", compression="as it is")
+    add_form(group, layout="as it is", compression="as it is", rootfs_format="as it is")
     group.add_argument(
         "--strip-prefix",
         metavar="N",

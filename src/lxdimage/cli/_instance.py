@@ -25,8 +25,10 @@ def add_instance(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "instance", "what templates are rendered for; without options a new one"
     )
-    group.add_argument("--name", help="its name (default: instance)")
-    group.add_argument("--architecture", type=_architecture, help="its architecture (default: the image's)")
+    group.add_argument("--name", metavar="NAME", help="its name (default: instance)")
+    group.add_argument(
+        "--architecture", type=_architecture, metavar="NAME", help="its architecture (default: the image's)"
+    )
     group.add_argument(
         "-c",
         "--config",
@@ -90,7 +92,10 @@ def _architecture(text: str) -> str:
     try:
         return str(Architecture.parse(text))
     except LXDImageError as error:
-        message = f"unknown architecture {text!r}"
+        (found,) = error.diagnostics
+        message = f"expected an architecture such as x86_64, found {text!r}" + (
+            f"; {found.hint}" if found.hint else ""
+        )
         raise argparse.ArgumentTypeError(message) from error
 
 

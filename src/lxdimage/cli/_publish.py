@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "SOURCE_DATE_EPOCH)",
     )
     group = parser.add_argument_group("form")
-    add_form(group, layout="unified", compression="xz")
+    add_form(group, layout="unified", compression="xz", rootfs_format="tar")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but the fingerprint")
     add_targets(parser)
     add_limits(parser)

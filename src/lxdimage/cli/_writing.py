@@ -44,7 +44,9 @@ def add_output(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
         help="the new image, '-' for standard output; of a split image the metadata file",
     )
     parser.add_argument(
-        "--output-rootfs", metavar="FILE", help="the root file of a split image (default: OUTPUT.root)"
+        "--output-rootfs",
+        metavar="FILE",
+        help="the root file of a split image, which it implies (default: OUTPUT.root)",
     )
 
 
@@ -54,7 +56,7 @@ def output_of(arguments: argparse.Namespace) -> OutputTarget:
     return output if arguments.output_rootfs is None else (output, arguments.output_rootfs)
 
 
-def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str) -> None:
+def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str, rootfs_format: str) -> None:
     """
     Add how many files there are and how they are compressed.
 
@@ -62,6 +64,7 @@ def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str) -
         group: Where to add it.
         layout: What the help says is the default.
         compression: What the help says is the default.
+        rootfs_format: What the help says is the default.
     """
     group.add_argument(
         "--layout", choices=[found.value for found in Layout], help=f"one file or two (default: {layout})"
@@ -72,7 +75,9 @@ def add_form(group: argparse._ArgumentGroup, *, layout: str, compression: str) -
     )
     group.add_argument("--compression", choices=COMPRESSIONS, help=f"default: {compression}")
     group.add_argument(
-        "--rootfs-format", choices=["tar", "squashfs"], help="of the root file of a split image"
+        "--rootfs-format",
+        choices=["tar", "squashfs"],
+        help=f"of the root file of a split image, which it implies (default: {rootfs_format})",
     )
     add_effort(group)
 

@@ -16,7 +16,7 @@ from lxdimage.targets import Target
 
 __all__ = ["ImageArgument", "diff_images"]
 
-ImageArgument: TypeAlias = "FileArgument | Sequence[FileArgument]"
+ImageArgument: TypeAlias = FileArgument | Sequence[FileArgument]
 """What `diff_images` takes as an image: one file, or the metadata file and the root file in this order."""
 
 

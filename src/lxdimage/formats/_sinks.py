@@ -20,7 +20,7 @@ from typing import BinaryIO, Protocol, TypeAlias
 
 __all__ = ["OutputArgument", "Sink", "open_sink"]
 
-OutputArgument: TypeAlias = "str | os.PathLike[str] | BinaryIO"
+OutputArgument: TypeAlias = str | os.PathLike[str] | BinaryIO
 """Where public functions write: a path, which appears when all is well, or a binary stream."""
 
 _BUFFER = 1 << 16  # less than the chunks that come, which then are written without a copy
