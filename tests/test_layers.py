@@ -20,7 +20,7 @@ import lxdimage
 ROOT = Path(lxdimage.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("diagnostics", "limits", "rules"),
+    ("diagnostics", "limits", "rules", "_frozen"),
     ("errors", "targets", "_arguments", "_chunks", "_findings", "_sources"),
     ("fingerprint", "compression", "_tar"),
     ("_gnutar",),

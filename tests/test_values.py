@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +12,18 @@ import attrs
 import pytest
 
 import lxdimage
-from lxdimage import IdRange, Instance, Metadata, OwnerMap, TemplateContext, open_image, scan_image
-from making import container
+from lxdimage import (
+    IdRange,
+    Instance,
+    InvalidImageError,
+    Metadata,
+    OwnerMap,
+    TemplateContext,
+    diff_images,
+    open_image,
+    scan_image,
+)
+from making import METADATA, container
 
 
 def _mappings(value: Any) -> list[Mapping[object, object]]:
@@ -31,6 +43,7 @@ VALUES = [
     Metadata(architecture="x86_64", creation_date=1, properties={"a": "b"}),
     Instance(config={"a": "b"}, devices={"eth0": {"type": "nic"}}),
     TemplateContext(),
+    diff_images(io.BytesIO(container()), io.BytesIO(container(METADATA))),
 ]
 
 
@@ -42,6 +55,20 @@ def test_mappings_in_values_cannot_be_changed_and_do_not_keep_them_from_being_ke
         with pytest.raises(TypeError, match="does not support item assignment"):
             mapping["new"] = "value"  # type: ignore[index]
     assert {value: 1}[attrs.evolve(value)] == 1
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_can_be_copied_and_sent_to_other_processes(value: Any) -> None:
+    assert value == copy.deepcopy(value) == pickle.loads(pickle.dumps(value))
+    (first, *_) = _mappings(pickle.loads(pickle.dumps(value)))
+    with pytest.raises(TypeError):
+        first["new"] = "value"  # type: ignore[index]
+
+
+def test_errors_can_be_sent_to_other_processes() -> None:
+    with pytest.raises(InvalidImageError) as raised:
+        open_image(io.BytesIO(b"no image"))
+    assert raised.value.diagnostics == pickle.loads(pickle.dumps(raised.value)).diagnostics
 
 
 def test_values_do_not_change_with_what_they_were_made_of() -> None:

@@ -10,6 +10,9 @@ _MIB = 1 << 20
 
 
 def _check_sign(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if not isinstance(value, int):
+        message = f"expected a whole number for {attribute.name}, found {value!r}"
+        raise ValueError(message)  # noqa: TRY004 - what cannot be is a ValueError, whatever it is
     if value < 0:
         message = f"expected no negative number for {attribute.name}, found {value}"
         raise ValueError(message)
@@ -43,7 +46,7 @@ class Limits:
         value: Length of one string or list within a rendering.
 
     Raises:
-        ValueError: When one is negative.
+        ValueError: When one is negative, or no whole number.
     """
 
     size: int = _bound(1 << 40)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from typing import Protocol
 
 import attrs
 
 from lxdimage._chunks import Chunks
+from lxdimage._frozen import frozen
 
 __all__ = ["Entry", "EntryType", "Member"]
 
-_NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
+_NO_XATTRS: Mapping[str, bytes] = frozen({})
 
 
 class EntryType(Enum):

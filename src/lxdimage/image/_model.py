@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import attrs
 
+from lxdimage._frozen import frozen
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic, Severity, Stage
 from lxdimage.fingerprint import Fingerprint
@@ -18,11 +18,11 @@ __all__ = ["FileFacts", "Image", "Scan"]
 
 
 def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(mapping))
+    return frozen(mapping)
 
 
 def _contents(mapping: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    return MappingProxyType(dict(mapping))
+    return frozen(mapping)
 
 
 @attrs.frozen(kw_only=True)

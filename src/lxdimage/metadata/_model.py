@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, TypedDict, Unpack, cast
 
 import attrs
 
+from lxdimage._frozen import frozen
 from lxdimage.errors import ImmutableFieldError, InvalidMetadataError
 from lxdimage.metadata._architectures import Architecture
 from lxdimage.metadata._show import shown
@@ -57,7 +57,7 @@ def _texts(mapping: object, what: str) -> Mapping[str, str]:
     if not isinstance(mapping, Mapping):
         raise _refuse("wrong-type", f"{what} must be a mapping, not {shown(mapping)}")
     pairs = {_text(key, f"a key of {what}"): value for key, value in mapping.items()}
-    return MappingProxyType({key: _text(value, f"{what}[{shown(key)}]") for key, value in pairs.items()})
+    return frozen({key: _text(value, f"{what}[{shown(key)}]") for key, value in pairs.items()})
 
 
 def _properties(mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -141,7 +141,7 @@ def _rules(mapping: Mapping[str, TemplateRule]) -> Mapping[str, TemplateRule]:
         if not isinstance(rule, TemplateRule):
             message = f"templates[{shown(target)}] must be a TemplateRule, not {shown(rule)}"
             raise _refuse("wrong-type", message)
-    return MappingProxyType({_text(target, "a key of templates"): rule for target, rule in mapping.items()})
+    return frozen({_text(target, "a key of templates"): rule for target, rule in mapping.items()})
 
 
 class MetadataChanges(TypedDict, total=False):

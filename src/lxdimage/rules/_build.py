@@ -277,6 +277,7 @@ Of a rule that is there already, what is not said stays as it is.""",
         explanation="""\
 A unified image is one file, a split image two: metadata and root.
 A single path is enough for both, since the root then gets the same name with `.root` at its end; a single stream is not.""",
+        hint="name a path for each file that the layout has",
     ),
     Rule(
         code="root-format",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
 from random import Random
-from types import MappingProxyType
 from typing import Self
 
 import attrs
 
 from lxdimage._arguments import choice_of
+from lxdimage._frozen import frozen
 from lxdimage.limits import Limits
 from lxdimage.metadata import Metadata
 from lxdimage.targets import Target
@@ -23,18 +23,18 @@ __all__ = ["VIRTUAL_MACHINE", "Instance", "TemplateContext", "render_template"]
 
 VIRTUAL_MACHINE = "virtual-machine"
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = frozen({})
 _DIALECTS = {4: Dialect.V4, 6: Dialect.V6}
 _LIMITS = Limits()
 _TRUE = frozenset({"true", "1", "yes", "on"})
 
 
 def _texts(mapping: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(mapping))
+    return frozen(mapping)
 
 
 def _devices(mapping: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    return MappingProxyType({name: _texts(device) for name, device in mapping.items()})
+    return frozen({name: _texts(device) for name, device in mapping.items()})
 
 
 class _Type(Enum):
