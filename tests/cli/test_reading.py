@@ -337,6 +337,19 @@ def test_show_prints_a_template_as_it_is(capfdbinary: pytest.CaptureFixture[byte
     assert b"{{ container.name }}\n" == capfdbinary.readouterr().out
 
 
+def test_a_template_that_is_larger_than_the_limits_is_not_called_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    large = member("templates/hostname.tpl", bytes(1 << 20) + b"x")
+    Path("large.tar").write_bytes(pack([member("metadata.yaml", TEMPLATED), large, member("rootfs/a")]))
+    for words in (["show", "large.tar", "--template", "hostname.tpl"], ["render", "large.tar"]):
+        status, out, err = run(capsys, *words)
+        assert (status, out) == (2, "")
+        assert "template 'hostname.tpl'" in err
+        assert "is larger than the limits allow" in err
+        assert "[template-too-large]" in err
+
+
 def test_ls_lists_the_root_of_a_split_image_below_rootfs(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         "metadata.yaml\nrootfs/sbin/init\nrootfs/etc/motd\n" == run(capsys, "ls", "meta.tar", "root.tar")[1]

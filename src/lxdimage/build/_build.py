@@ -97,10 +97,12 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
         rootfs_format: ``tar`` or ``squashfs`` for the root of a split container image.
         compression: How files are compressed; a SquashFS knows gzip, xz and zstd and takes zstd for others.
         level: Speed against size, by the format's own scale.
-        threads: At most so many threads compress; as many as there are processors unless given.
-        memory: Bytes that they may need in all.
+        threads: At most so many threads compress; as many as there are processors unless given, or where it is 0.
+        memory: Bytes that they may need in all, 1 GiB unless given; one thread always runs.
         source_date_epoch: Later times become this one, in seconds since 1970.
-        exclude: Patterns of paths that are left out, such as ``var/cache/*``.
+        exclude: Patterns of paths that are left out.  One with a slash in it, but for one at its end, is a path from
+            the top, such as ``var/cache/*``; one without matches names at any depth, such as ``*.pyc``.  ``*``, ``?``
+            and ``[…]`` match within one name, ``**`` any number of directories, a slash at the end directories only.
         map_owner: How the owners of files on this machine are mapped, for roots made by unprivileged users;
             see `OwnerMap.parse`.
         strip_prefix: Leading components that names in an archive lose.

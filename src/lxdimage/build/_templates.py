@@ -43,7 +43,7 @@ def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]
             raise BuildError(diagnose("template-name", text))
         check_bytes(content, f"templates[{name!r}]")
         if len(content) > limits.template_size:
-            text = f"'templates/{name}' has {len(content)} bytes, at most {limits.template_size} are allowed"
+            text = f"'templates/{name}' has more than {limits.template_size} bytes, which the limits allow"
             raise LimitExceededError(diagnose("template-too-large", text))
     return templates
 

@@ -52,6 +52,7 @@ class TemplatesCheck:
 
     Attributes:
         files: Content of the template files, by name below templates/.
+        larger: Names of those that are larger than the limits allow.
         wanted: Names of root members to show to `see_target`: the targets of rules and their parents, as an archive
             may spell them.
         metadata: Content of metadata.yaml, which a template may be a hard link to.
@@ -59,6 +60,7 @@ class TemplatesCheck:
 
     def __init__(self, source: str) -> None:
         self.files: dict[str, bytes] = {}
+        self.larger: list[str] = []
         self.wanted: dict[bytes, str] = {}
         self.metadata = b""
         self._source = source

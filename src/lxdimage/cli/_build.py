@@ -73,7 +73,8 @@ def _add_root(group: argparse._ArgumentGroup) -> None:
         metavar="PATTERN",
         action="append",
         default=[],
-        help="leave out paths, such as '*.pyc' or 'var/cache/*' (may be repeated)",
+        help="leave out paths: '*.pyc' anywhere, 'var/cache/*' from the top, '**' for any directories (may be "
+        "repeated)",
     )
     group.add_argument(
         "--map-owner",

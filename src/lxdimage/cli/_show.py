@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 
 from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
 from lxdimage.cli._output import metadata_json, print_json, print_notes
-from lxdimage.image import arrange_files, open_image
+from lxdimage.errors import LimitExceededError
+from lxdimage.image import Image, arrange_files, open_image
 from lxdimage.metadata import dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     image = open_image(*files, target=Target(arguments.target), limits=limits_of(arguments))
     if arguments.template is not None:
         source = " + ".join(file.name for file in image.files)
-        return _template(image.templates, arguments.template, source)
+        return _template(image, arguments.template, source)
     if arguments.json:
         print_json(metadata_json(image.metadata))
     else:
@@ -44,10 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _template(templates: Mapping[str, bytes], name: str, source: str) -> int:
-    content = templates.get(name)
+def _template(image: Image, name: str, source: str) -> int:
+    content = image.templates.get(name)
     if content is None:
-        names = ", ".join(map(repr, sorted(templates))) or "none"
+        if name in image.larger:
+            text = f"the template {name!r} is larger than the limits allow; 'lxdimage cat' prints it"
+            raise LimitExceededError(diagnose("template-too-large", text, source=source))
+        names = ", ".join(map(repr, sorted(image.templates))) or "none"
         text = f"no template has the name {name!r}; there are: {names}"
         print_notes([diagnose("member-not-found", text, source=source)])
         return 1

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import attrs
 
 from lxdimage._findings import Findings
-from lxdimage.checks import ImportCheck, Judged, restaged
+from lxdimage.checks import ImportCheck, Judged, TemplatesCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.formats import QCOW2, VMDK, ImageType, Layout, begins_with_json, identify
@@ -23,6 +22,7 @@ __all__ = ["Judge"]
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
 _UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
+_NAMED = 1000  # templates that are too large
 _NO_ARCHIVE = "truncated-header"  # unless it is the very first header
 
 
@@ -124,7 +124,7 @@ class Judge:
             templates_unread=self.templates_unread,
         )
 
-    def image(self, files: tuple[FileFacts, ...], templates: Mapping[str, bytes]) -> Image:
+    def image(self, files: tuple[FileFacts, ...], templates: TemplatesCheck) -> Image:
         """Return an image that the daemon imports as it stores it."""
         kind, checked = self.image_type, self.importing.checked
         assert kind is not None
@@ -134,8 +134,9 @@ class Judge:
             layout=self._layout,
             type=kind,
             metadata=_as_stored(checked.metadata, self.target),
-            templates=templates,
+            templates=templates.files,
             files=files,
+            larger=tuple(templates.larger[:_NAMED]),
         )
 
 

@@ -61,6 +61,7 @@ class Image:
         metadata: What metadata.yaml says.
         templates: Template files by name below templates/.
         files: The files it was read from.
+        larger: Names of template files that are larger than the limits allow, and not among *templates*.
     """
 
     layout: Layout
@@ -68,6 +69,7 @@ class Image:
     metadata: Metadata
     templates: Mapping[str, bytes] = attrs.field(converter=_contents, repr=False, hash=False)
     files: tuple[FileFacts, ...]
+    larger: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

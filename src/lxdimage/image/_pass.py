@@ -107,7 +107,7 @@ class Pass:
         refusals = [d for d in (*judge.importing.findings, *judge.findings) if d.stage is Stage.IMPORT]
         if refusals:
             raise error_of(refusals)
-        return judge.image(tuple(files), self._templates.files)
+        return judge.image(tuple(files), self._templates)
 
     def _stream(self, source: Source) -> FileStream:
         digest = None
@@ -301,20 +301,21 @@ class Pass:
     def _keep(self, member: Member) -> None:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
+        template = os.fsdecode(name.removeprefix(b"templates/"))
         if name in DISK_NAMES:
-            found, self._disk_facts = self._passing_disk(
-                member.chunks(), f"{self._sources[0].name}:rootfs.img"
-            )
+            source = f"{self._sources[0].name}:rootfs.img"
+            found, self._disk_facts = self._passing_disk(member.chunks(), source)
             self._disk_findings.extend(found)
         elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
-            self._templates.see_link(os.fsdecode(name[len(b"templates/") :]), member.entry)
+            self._templates.see_link(template, member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
             limit = self._limits.template_size
             content = read_head(member.chunks(), limit + 1)
             self._templates_size += len(content)
             if len(content) <= limit and self._templates_size <= self._limits.templates_size:
-                self._templates.files[os.fsdecode(name[len(b"templates/") :])] = content
+                self._templates.files[template] = content
             else:
+                self._templates.larger.append(template)
                 text = f"template {os.fsdecode(name)!r} has more than {limit} bytes, or all have too many"
                 self._report([diagnose("template-too-large", text, source=self._sources[0].name)])
 
@@ -463,10 +464,9 @@ class Pass:
     # ---- the result ----------------------------------------------------------------------------------------
 
     def _scan(self, judge: Judge, fingerprint: Fingerprint, files: tuple[FileFacts, ...]) -> Scan:
-        importing = judge.importing
         judged = judge.judged
         findings = (
-            *self._templates.reviewed(judged, importing.findings),
+            *self._templates.reviewed(judged, judge.importing.findings),
             *judge.findings,
             *judge.lost.all(),
             *self._control.finish(judged),
@@ -480,7 +480,7 @@ class Pass:
             fingerprint=fingerprint,
             size=sum(file.size or 0 for file in files),
             layout=self._layout,
-            image=None if refused else judge.image(files, self._templates.files),
+            image=None if refused else judge.image(files, self._templates),
             diagnostics=findings,
             files=files,
             members=self._members,

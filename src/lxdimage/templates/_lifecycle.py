@@ -387,6 +387,9 @@ class _Run:
             text = f"the rule for {path!r} names the template {name!r}, which no file below templates/ can be"
             _fail("template-outside", text)
         content = self.image.templates.get(plain)
+        if content is None and plain in getattr(self.image, "larger", ()):
+            text = f"the rule for {path!r} names the template {name!r}, which is larger than the limits allow"
+            raise LimitExceededError(diagnose("template-too-large", text, source="metadata.yaml"))
         if content is None:
             text = f"the rule for {path!r} names the template {name!r}, and there is no such file"
             _fail("template-missing", text)
