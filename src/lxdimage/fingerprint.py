@@ -15,7 +15,7 @@ from queue import SimpleQueue
 import attrs
 
 from lxdimage._chunks import Chunks, read_ahead
-from lxdimage._sources import FileArgument, Progress, Tracker, file_name, open_sources
+from lxdimage._sources import FileArgument, Progress, Tracker, check_file_count, file_name, open_sources
 from lxdimage.errors import FingerprintMismatchError
 from lxdimage.rules import diagnose
 
@@ -205,9 +205,11 @@ def fingerprint_files(
         The SHA-256 over all of them.
 
     Raises:
+        InvalidImageError: When there are not one or two files.
         FingerprintMismatchError: When it is not the expected one.
         OSError: When a file cannot be read.
     """
+    check_file_count(files)
     digest = hashlib.sha256(usedforsecurity=False)
     with open_sources(files) as sources:
         tracker = Tracker(progress, sources)

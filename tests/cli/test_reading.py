@@ -398,6 +398,21 @@ def test_members_that_are_not_there_are_named_and_the_others_written(
     assert Path("to/rootfs/etc/hostname").read_bytes() == b"old\n"
 
 
+@pytest.mark.parametrize("name", ["./rootfs/etc/hostname", "/rootfs//etc/hostname", "rootfs/etc/hostname/"])
+def test_members_are_found_however_they_are_spelled(capfd: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["cat", "image.tar.gz", name]) == 0
+    assert capfd.readouterr().out == "old\n"
+    assert main(["extract", "-q", "image.tar.gz", name, "-o", "to"]) == 0
+    assert Path("to/rootfs/etc/hostname").read_bytes() == b"old\n"
+
+
+@pytest.mark.parametrize("verb", ["fingerprint", "info", "ls", "show"])
+def test_three_files_are_no_image(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    status, out, err = run(capsys, verb, "image.tar.gz", "meta.tar", "root.tar")
+    assert (status, out) == (2, "")
+    assert "an image is one file or two, 3 given [file-count]" in err
+
+
 def test_show_names_the_templates_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "show", "image.tar.gz", "--template", "nothing")
     assert (status, out) == (1, "")

@@ -10,7 +10,7 @@ from lxdimage.archive import EntryType
 from lxdimage.cli._options import add_limits, add_members, files_and_members, files_of, limits_of
 from lxdimage.cli._output import print_notes
 from lxdimage.diagnostics import escape
-from lxdimage.image import ImageMember, arrange_files, open_members
+from lxdimage.image import ImageMember, arrange_files, open_members, plain_path
 from lxdimage.rules import diagnose
 
 __all__ = ["configure", "run"]
@@ -30,19 +30,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the contents of the members, in the order of the image."""
     files, names = files_and_members(arguments, required=True)
     ordered, _ = arrange_files(*files_of(files))
-    wanted = {name.strip("/") for name in names}
+    wanted = {plain_path(name): name for name in names}
     status = 0
     with open_members(*ordered, limits=limits_of(arguments)) as members:
         for item in members:
-            if item.path.strip("/") in wanted:
-                wanted.discard(item.path.strip("/"))
+            if (path := plain_path(item.path)) in wanted:
+                del wanted[path]
                 status |= not _write(item)
             if not wanted:
                 return status
     source = " + ".join(map(file_name, ordered))
     print_notes(
         diagnose("member-not-found", f"no member has the name {name!r}", source=source)
-        for name in sorted(wanted)
+        for name in sorted(wanted.values())
     )
     return 1
 

@@ -21,7 +21,7 @@ from lxdimage.errors import InvalidImageError
 from lxdimage.extract._attributes import Attributes
 from lxdimage.extract._report import RefusedError, Report
 from lxdimage.extract._tree import Parts, Tree, parse_path
-from lxdimage.image import ImageMember, open_members
+from lxdimage.image import ImageMember, open_members, plain_path
 from lxdimage.limits import Limits
 
 __all__ = ["Extraction", "extract_image", "extract_members"]
@@ -126,13 +126,13 @@ class _Selection:
 
     def __init__(self, wanted: Iterable[str] | None) -> None:
         self._everything = wanted is None
-        self._wanted = {_plain(name): False for name in wanted or ()}
+        self._wanted = {plain_path(name): False for name in wanted or ()}
 
     def takes(self, path: str) -> bool:
         """Tell whether *path*, or a directory that it is in, is wanted."""
         if self._everything:
             return True
-        plain = _plain(path)
+        plain = plain_path(path)
         end = len(plain)
         while end >= 0:
             if plain[:end] in self._wanted:
@@ -144,10 +144,6 @@ class _Selection:
     def missing(self) -> Iterator[str]:
         """Yield the names that no member had."""
         return (name for name, met in self._wanted.items() if not met)
-
-
-def _plain(path: str) -> str:
-    return "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
 class _Writer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxdimage.image._arrange import arrange_files, group_files
 from lxdimage.image._contents import DISK_HEAD, ContentReader, disk_facts
-from lxdimage.image._members import ImageMember, open_members
+from lxdimage.image._members import ImageMember, open_members, plain_path
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._open import open_image
 from lxdimage.image._scan import scan_image, scan_targets
@@ -21,6 +21,7 @@ __all__ = [
     "group_files",
     "open_image",
     "open_members",
+    "plain_path",
     "scan_image",
     "scan_targets",
 ]

@@ -25,6 +25,7 @@ __all__ = [
     "file_members",
     "open_members",
     "placed",
+    "plain_path",
     "tar_compression",
 ]
 
@@ -44,6 +45,11 @@ class ImageMember:
 
     path: str
     member: Member
+
+
+def plain_path(path: str) -> str:
+    """Return the name of a member as people mean it, however they or an archive spell it: ``a/b`` for ``./a//b/``."""
+    return "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
 class DiskMember:
