@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 
 import attrs
 
+from lxdimage._frozen import frozen
 from lxdimage._sources import Source, Tracker
 from lxdimage.archive import EntryType, Member, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
@@ -182,7 +182,7 @@ class _Collector:
             pairs = (("sha256", digest.digest()),)
         known = self._xattrs.get(pairs)
         if known is None:
-            known = MappingProxyType(dict(pairs))
+            known = frozen(dict(pairs))
             if len(self._xattrs) < _KNOWN_XATTRS:
                 self._xattrs[pairs] = known
         return known

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 from typing import TypeAlias
 
 import attrs
 
+from lxdimage._frozen import frozen
 from lxdimage.archive import EntryType
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.formats import ImageType, Layout
@@ -30,7 +30,7 @@ __all__ = [
 FieldValue: TypeAlias = str | int | bool | tuple[str, ...] | TemplateRule | None
 """A value of metadata.yaml or of a disk's header; None where there is none."""
 
-NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
+NO_XATTRS: Mapping[str, bytes] = frozen({})
 
 
 class MemberField(Enum):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from types import MappingProxyType
 
 import attrs
 
+from lxdimage._frozen import frozen
 from lxdimage.templates._methods import DEVICE, DEVICES
 from lxdimage.templates._source import string
 from lxdimage.templates._values import Function, GoMap, Live, NamedString, Value, text
@@ -20,7 +20,7 @@ from lxdimage.templates._values import Function, GoMap, Live, NamedString, Value
 __all__ = ["DaemonVariables", "TemplateContext", "plain"]
 
 _TRIGGER = "instance.TemplateTrigger"
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = frozen({})
 
 
 def plain(value: object) -> str:
@@ -49,7 +49,7 @@ class TemplateContext:
     path: str = "/etc/hostname"
     instance: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
     config: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
-    devices: Mapping[str, Mapping[str, str]] = attrs.field(default=MappingProxyType({}), hash=False)
+    devices: Mapping[str, Mapping[str, str]] = attrs.field(default=frozen({}), hash=False)
     properties: Mapping[str, str] = attrs.field(default=_NOTHING, hash=False)
     container: Mapping[str, str] | None = attrs.field(default=None, hash=False)
 

@@ -10,9 +10,9 @@ import os
 import struct
 from collections.abc import Mapping
 from functools import cached_property
-from types import MappingProxyType
 
 from lxdimage._chunks import Cursor
+from lxdimage._frozen import frozen
 from lxdimage.archive import EntryType
 from lxdimage.formats._squashfs._codecs import Decoder
 from lxdimage.formats._squashfs._file import BlockFile
@@ -39,7 +39,7 @@ _LONGEST_NAME = 255
 _MOST_ATTRIBUTES = 65536
 _LARGEST_SET = 1 << 20
 _CACHED_SETS = 64
-NO_XATTRS: Mapping[str, bytes] = MappingProxyType({})
+NO_XATTRS: Mapping[str, bytes] = frozen({})
 
 
 def is_settable(name: str, kind: EntryType) -> bool:
@@ -127,7 +127,7 @@ class XattrTable:
                 message = f"expected a namespace below {len(NAMESPACES)} and a set of {_LARGEST_SET} bytes"
                 raise self._values.damaged(f"{message}, found {kind:#x} {name!r}", reference >> 16)
             result[(NAMESPACES[namespace] + name).decode("utf-8", "surrogateescape")] = value
-        return MappingProxyType(result)
+        return frozen(result)
 
     def _value(self, cursor: Cursor, *, out_of_line: bool) -> bytes:
         (size,) = _SIZE.unpack(cursor.take(_SIZE.size))
