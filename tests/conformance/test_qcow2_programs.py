@@ -107,7 +107,7 @@ def test_qemu_refuses_the_headers_that_are_refused(offset: int, value: int, tmp_
     data[offset : offset + width] = (value % (1 << 8 * width)).to_bytes(width, "big")
     path.write_bytes(data)
     command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
-    refused = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode != 0
+    refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
     with path.open("rb") as file:
         found = any(finding.stage for finding in check_qcow2(SeekableFile(file))[0])
     assert found == refused
@@ -124,7 +124,7 @@ def test_qemu_refuses_the_cuts_that_are_refused(name: str, tmp_path: Path) -> No
     for size in range(150, len(data), 37):
         path.write_bytes(data[:size])
         command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
-        refused = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode != 0
+        refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
         passing = PassingDisk()
         passing.take(data[:size])
         with path.open("rb") as file:
@@ -144,9 +144,55 @@ def test_qemu_refuses_the_flips_that_are_refused(name: str, tmp_path: Path) -> N
         damaged[place] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
         command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
-        refused = subprocess.run(command, capture_output=True, check=False, timeout=20).returncode != 0
+        refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
         passing = PassingDisk()
         passing.take(bytes(damaged))
         with path.open("rb") as file:
             for disk in (SeekableFile(file), passing):
                 assert refused == any(finding.stage for finding in check_qcow2(disk)[0]), place
+
+
+_ENTRIES = (0, 1, 512, 1 << 16, 1 << 32, 1 << 62, 1 << 62 | 512, 1 << 63 | 1, (1 << 55) - 512, (1 << 64) - 1)
+
+
+@pytest.mark.parametrize("options", ["compat=0.10", "compat=1.1", "cluster_size=16k,extended_l2=on"])
+def test_qemu_refuses_the_entries_that_are_refused(options: str, tmp_path: Path) -> None:
+    """Entries of an L2 table replaced, and the bitmaps of subclusters with them."""
+    need("qemu-img", "qemu-io")
+    path = tmp_path / "disk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path, "1M"], check=True)
+    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 17 0 100k", path]
+    subprocess.run(write, check=True, stdout=subprocess.DEVNULL)
+    data = path.read_bytes()
+    table = int.from_bytes(data[int.from_bytes(data[40:48], "big") :][:8], "big") & ((1 << 56) - 512)
+    for number in range(6):
+        for value in _ENTRIES:
+            place = table + 8 * number
+            damaged = data[:place] + value.to_bytes(8, "big") + data[place + 8 :]
+            path.write_bytes(damaged)
+            command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
+            refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
+            passing = PassingDisk()
+            passing.take(damaged)
+            with path.open("rb") as file:
+                for disk in (SeekableFile(file), passing):
+                    assert refused == any(finding.stage for finding in check_qcow2(disk)[0]), (number, value)
+
+
+_EXTENSIONS = (0, 0xE2792ACA, 0x0537BE77, 0x23852875, 0x6803F857, 0x12345678)
+
+
+@pytest.mark.parametrize("kind", _EXTENSIONS)
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 24, 400, 1 << 20])
+def test_qemu_refuses_the_extensions_that_are_refused(kind: int, size: int, tmp_path: Path) -> None:
+    need("qemu-img")
+    path = tmp_path / "disk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"], check=True)
+    data = bytearray(path.read_bytes())
+    data[112:120] = kind.to_bytes(4, "big") + size.to_bytes(4, "big")
+    data[120:1000] = bytes(880)
+    path.write_bytes(data)
+    command = ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(path), str(tmp_path / "raw")]
+    refused = subprocess.run(command, capture_output=True, check=False, timeout=60).returncode != 0
+    with path.open("rb") as file:
+        assert refused == any(finding.stage for finding in check_qcow2(SeekableFile(file))[0])

@@ -17,6 +17,7 @@ from lxdimage.errors import InvalidImageError, LXDImageError, UnsupportedFormatE
 from lxdimage.formats._qcow2 import (
     Partition,
     PartitionTable,
+    PassingDisk,
     check_qcow2,
     open_disk,
     read_partitions,
@@ -233,6 +234,66 @@ def test_subclusters_are_allocated_zero_or_neither() -> None:
     # qemu writes no further than the last subcluster that is allocated.
     assert _codes(data[: 5 * size + 3 * 512]) == []
     assert _codes(data[: 5 * size + 3 * 512 - 1]) == [("qcow2-truncated", None)]
+
+    # A subcluster is not stored and zero, and nothing is stored where no cluster is.
+    for entry in ((5 * size | COPIED, bitmap | 1 << 32), (0, 1), (0, 1 | 1 << 33)):
+        parts[4] = struct.pack(">QQ", *entry)
+        found = _codes(b"".join(part.ljust(size, b"\0") for part in parts))
+        assert ("qcow2-corruption", Stage.CREATE) in found
+
+
+def test_what_the_guest_has_less_than_a_sector_of_is_not_read() -> None:
+    broken = bytearray(disk([1 << 62 | DATA], b"\xff" * SIZE))
+    assert ("qcow2-cluster", Stage.CREATE) in _codes(bytes(broken))
+    broken[24:32] = struct.pack(">Q", 511)
+    assert not any(stage for _, stage in _codes(bytes(broken)))
+
+
+def test_version_2_has_no_clusters_of_zeros() -> None:
+    """The bit that says so is one of version 3."""
+    data = bytearray(disk([0, 1]))
+    assert _codes(bytes(data)) == []
+    data[4:8] = struct.pack(">I", 2)
+    assert _codes(bytes(data)) == [("qcow2-corruption", Stage.CREATE)]
+    beyond = bytearray(disk([0] * 16 + [1]))  # which nobody reads
+    beyond[4:8] = struct.pack(">I", 2)
+    assert _codes(bytes(beyond)) == []
+
+
+def _with_bitmap(entry: bytes, *, count: int = 1, size: int = 32) -> list[tuple[str, Stage | None]]:
+    """Return what is found in a disk whose directory of bitmaps is *entry*, as a file and as it passes."""
+    data = bytearray(disk([], counts=[1] * 5) + entry)
+    data[88:96] = struct.pack(">Q", 1)
+    data[112:144] = struct.pack(">IIIIQQ", 0x23852875, 24, count, 0, size, DATA)
+    passing = PassingDisk()
+    passing.take(bytes(data))
+    found = _codes(bytes(data))
+    assert found == [(finding.code, finding.stage) for finding in check_qcow2(passing)[0]]
+    return found
+
+
+def test_the_directory_of_bitmaps_is_read_as_qemu_reads_it() -> None:
+    fields = (L2, 1, 2, 1, 16, 4, 0)
+    good = struct.pack(">QIIBBHI", *fields) + b"name\0\0\0\0"
+    assert _with_bitmap(good) == []
+    refused = [("qcow2-header", Stage.CREATE)]
+    for index, value in (
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1 << 24),
+        (2, 4),
+        (3, 2),
+        (4, 8),
+        (4, 32),
+        (5, 0),
+        (6, 1),
+    ):
+        wrong = [value if number == index else field for number, field in enumerate(fields)]
+        assert _with_bitmap(struct.pack(">QIIBBHI", *wrong) + b"name\0\0\0\0") == refused, (index, value)
+    assert _with_bitmap(b"") == _with_bitmap(good[:17]) == refused
+    assert _with_bitmap(good, size=31) == _with_bitmap(good, count=2) == refused
+    assert _with_bitmap(good * 2, size=64) == refused
 
 
 def test_places_in_another_file_are_not_looked_for_in_this_one() -> None:

@@ -10,6 +10,7 @@ import pytest
 from lxdimage.diagnostics import Severity, Stage
 from lxdimage.errors import InvalidImageError, TruncatedImageError, UnsupportedFormatError
 from lxdimage.formats._qcow2 import (
+    HEAD_SIZE,
     ClusterCompression,
     Encryption,
     Features,
@@ -82,7 +83,7 @@ def test_headers_by_qemu_are_read(name: str, cluster_size: int, compression: Clu
 
 def test_extensions_name_formats_and_files() -> None:
     names = extension(0xE2792ACA, b"raw") + extension(0x44415441, b"data.raw") + extension(0x12345678, b"?")
-    names += extension(0x23852875, bytes(24)) + bytes(8)
+    names += extension(0x23852875, bytes(24)) + bytes(8)  # nobody looks at bitmaps without their bit
     found = read_qcow2_header(header(names, features=4))
     assert (found.backing_format, found.data_file, found.bitmaps) == ("raw", "data.raw", True)
     assert Features.DATA_FILE in found.features
@@ -91,7 +92,15 @@ def test_extensions_name_formats_and_files() -> None:
 def test_a_backing_file_behind_the_bytes_that_were_read_has_no_name() -> None:
     place = header(backing_offset=200, backing_size=6)
     assert read_qcow2_header(place.ljust(200, b"\0") + b"parent").backing_file == "parent"
-    assert read_qcow2_header(place.ljust(200, b"\0") + b"par").backing_file == ""
+    assert read_qcow2_header(place.ljust(200, b"\0") + b"par").backing_file == "par"  # zeros follow
+    far = header(backing_offset=HEAD_SIZE, backing_size=6, cluster_bits=21, l1_table=0, refcount_table=0)
+    assert read_qcow2_header(far.ljust(HEAD_SIZE, b"\0")).backing_file == ""
+
+
+@pytest.mark.parametrize("name", [b"", b"\0parent", bytes(6)])
+def test_an_empty_name_is_no_backing_file(name: bytes) -> None:
+    place = header(backing_offset=200, backing_size=6)
+    assert read_qcow2_header(place.ljust(200, b"\0") + name).backing_file is None
 
 
 @pytest.mark.parametrize("size", [0, 3, 4, 50, 71, 72, 103])
@@ -164,6 +173,36 @@ def test_an_extension_that_leaves_the_header_is_refused() -> None:
         read_qcow2_header(header(struct.pack(">II", 1, 65536)))
     with pytest.raises(InvalidImageError, match="leaves the header"):
         read_qcow2_header(header(struct.pack(">II", 1, 100), backing_offset=200))
+
+
+def test_an_end_of_the_extensions_that_is_long_or_cut_is_refused() -> None:
+    with pytest.raises(InvalidImageError, match="leaves the header"):
+        read_qcow2_header(header(struct.pack(">II", 0, 65536)))
+    with pytest.raises(InvalidImageError, match="leaves the header"):
+        read_qcow2_header(header(backing_offset=116))
+
+
+def _bitmaps(count: int = 1, reserved: int = 0, size: int = 24, place: int = 65536) -> bytes:
+    return extension(0x23852875, struct.pack(">IIQQ", count, reserved, size, place))
+
+
+@pytest.mark.parametrize(
+    ("extensions", "autoclear"),
+    [
+        (extension(0xE2792ACA, b"x" * 16), 0),
+        (extension(0x0537BE77, bytes(16)), 0),  # LUKS, which the header does not name
+        (extension(0x23852875, bytes(23)), 0),
+        (_bitmaps(count=0), 1),
+        (_bitmaps(count=65536), 1),
+        (_bitmaps(reserved=1), 1),
+        (_bitmaps(size=0), 1),
+        (_bitmaps(size=65535 * 1024 + 1), 1),
+        (_bitmaps(place=65537), 1),
+    ],
+)
+def test_extensions_that_qemu_refuses_are_refused(extensions: bytes, autoclear: int) -> None:
+    (finding,) = check_qcow2_header(header(extensions, autoclear=autoclear))
+    assert (finding.code, finding.stage, finding.offset) == ("qcow2-header", Stage.CREATE, 112)
 
 
 def test_a_fourth_byte_of_the_magic_that_is_wrong_is_no_qcow2() -> None:

@@ -207,6 +207,40 @@ def test_compressed_clusters_are_looked_at_while_they_pass(size: int) -> None:
     assert (found.stage, found.offset) == (Stage.CREATE, place)
 
 
+def _cut_table(data: bytes) -> bytes:
+    """Return *data* with its first L2 table moved to its end, and cut there behind the last entry that is used."""
+    moved = bytearray(data)
+    moved += bytes(-len(moved) % SIZE)
+    (l1,) = struct.unpack_from(">Q", data, 40)
+    (table,) = struct.unpack_from(">Q", data, l1)
+    at = table & ~COPIED
+    struct.pack_into(">Q", moved, l1, len(moved) | COPIED)
+    return bytes(moved + data[at : at + SIZE]).rstrip(b"\0")
+
+
+def test_a_table_that_is_cut_counts_as_far_as_it_goes() -> None:
+    data = bytearray(compressed_disk())
+    (l1,) = struct.unpack_from(">Q", data, 40)
+    table = struct.unpack_from(">Q", data, l1)[0] & ~COPIED
+    place = struct.unpack_from(">Q", data, table)[0] & ((1 << 58) - 1)
+    data[place] |= 6
+    cut = _cut_table(bytes(data))
+    by_file = check_qcow2(SeekableFile(io.BytesIO(cut)))
+    assert ("qcow2-cluster", Stage.CREATE) in {(found.code, found.stage) for found in by_file[0]}
+    assert check_qcow2(passed(cut, 1 << 22)) == by_file
+
+
+def test_an_l2_table_in_the_place_of_another_table_counts() -> None:
+    data = bytearray(compressed_disk())
+    (l1, refcounts) = struct.unpack_from(">QQ", data, 40)
+    (block,) = struct.unpack_from(">Q", data, refcounts)
+    struct.pack_into(">Q", data, l1 + 24, block | COPIED)
+    struct.pack_into(">Q", data, block, 1 << 62 | block)  # which does not decompress
+    by_file = check_qcow2(SeekableFile(io.BytesIO(bytes(data))))
+    assert ("qcow2-cluster", Stage.CREATE) in {(found.code, found.stage) for found in by_file[0]}
+    assert check_qcow2(passed(bytes(data), 1 << 16)) == by_file
+
+
 def test_more_compressed_clusters_than_wait_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lxdimage.formats._qcow2._passing._MOST_WAITING", 100)
     assert [found.code for found in check_qcow2(passed(compressed_disk(), 1 << 16))[0]] == [

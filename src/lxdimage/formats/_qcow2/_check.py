@@ -8,6 +8,7 @@ import attrs
 
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
+from lxdimage.formats._qcow2._bitmaps import check_bitmaps
 from lxdimage.formats._qcow2._disk import Cluster, Disk, decompresses, most_decompressed
 from lxdimage.formats._qcow2._header import (
     HEAD_SIZE,
@@ -171,12 +172,13 @@ def scan_qcow2(disk: RandomAccess, *, source: str = "") -> Qcow2Usage:
         source: Its name, for findings.
 
     Raises:
-        InvalidImageError: The header, or the table of snapshots, is not valid.
+        InvalidImageError: The header, the table of snapshots or the directory of bitmaps is not valid.
         NotKeptError: Of a disk that passed by, a table was not kept.
     """
     head = disk.read(0, HEAD_SIZE)
     header = read_qcow2_header(head, source=source)
     check_snapshots(disk, header, source)
+    check_bitmaps(disk, header, source)
     whole = _whole(disk, header)
     walk = walk_tables(disk, header, whole)
     findings = [
@@ -250,6 +252,12 @@ _PROBLEMS: Mapping[Problem, tuple[str, str, Stage | None]] = {
     Problem.OUTSIDE_COMPRESSED: ("qcow2-truncated", "are compressed and not in the file", Stage.CREATE),
     Problem.UNALIGNED: ("qcow2-corruption", "are at a place where no cluster can be", Stage.CREATE),
     Problem.BROKEN: ("qcow2-cluster", "are compressed and do not decompress", Stage.CREATE),
+    Problem.ZERO: ("qcow2-corruption", "are marked as zeros, which version 2 does not have", Stage.CREATE),
+    Problem.SUBCLUSTERS: (
+        "qcow2-corruption",
+        "have subclusters that are stored nowhere, or stored and zero",
+        Stage.CREATE,
+    ),
     Problem.SHARED_TABLE: ("qcow2-corruption", "are L2 tables that are used twice", None),
 }
 

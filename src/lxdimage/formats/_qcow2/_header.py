@@ -8,12 +8,19 @@ refused for its header.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from enum import Enum, Flag
 
 import attrs
 
 from lxdimage.errors import InvalidImageError, TruncatedImageError, UnsupportedFormatError
+from lxdimage.formats._qcow2._extensions import (
+    HEAD_SIZE,
+    BitmapDirectory,
+    Extension,
+    bitmap_directory,
+    read_extensions,
+)
 from lxdimage.rules import diagnose
 
 __all__ = [
@@ -27,8 +34,6 @@ __all__ = [
 ]
 
 MAGIC = b"QFI\xfb"
-HEAD_SIZE = 1 << 16
-"""How much of a disk is enough to read its header, its extensions and (nearly always) its backing file's name."""
 
 
 class Encryption(Enum):
@@ -78,6 +83,7 @@ class Qcow2Header:
         backing_format: The format of that file, where the header says it.
         data_file: Name of the file that holds the clusters; None when they are in this one.
         bitmaps: The disk carries dirty bitmaps.
+        bitmap_directory: Where they are; None where qemu does not look at them.
         snapshots: Number of internal snapshots.
         snapshot_table: Place of the snapshot table.
         l1_size: Entries of the active L1 table.
@@ -99,6 +105,7 @@ class Qcow2Header:
     backing_format: str | None
     data_file: str | None
     bitmaps: bool
+    bitmap_directory: BitmapDirectory | None
     snapshots: int
     snapshot_table: int
     l1_size: int
@@ -181,7 +188,7 @@ def read_qcow2_header(head: bytes, *, source: str = "") -> Qcow2Header:
     values = _values(head, source)
     for rule in _RULES:
         rule(values, source)
-    extensions = dict(_extensions(head, values, source))
+    extensions = dict(read_extensions(head, values, source))
     return Qcow2Header(
         version=values["version"],
         virtual_size=values["virtual_size"],
@@ -192,9 +199,10 @@ def read_qcow2_header(head: bytes, *, source: str = "") -> Qcow2Header:
         lazy_refcounts=bool(values["compatible"] & _LAZY_REFCOUNTS),
         refcount_bits=1 << values["refcount_order"],
         backing_file=_backing_file(head, values),
-        backing_format=_text(extensions.get(_BACKING_FORMAT)),
+        backing_format=_text(extensions.get(Extension.BACKING_FORMAT)),
         data_file=_data_file(values, extensions),
-        bitmaps=_BITMAPS in extensions,
+        bitmaps=Extension.BITMAPS in extensions,
+        bitmap_directory=bitmap_directory(extensions.get(Extension.BITMAPS), values),
         snapshots=values["snapshots"],
         snapshot_table=values["snapshot_table"],
         l1_size=values["l1_size"],
@@ -319,28 +327,7 @@ _RULES: tuple[Callable[[dict[str, int], str], None], ...] = (
 )
 
 
-# Extensions: type and length, four bytes each, and the data padded to eight, from the end of the header up to the
-# backing file's name or the end of the first cluster.
-
-_BACKING_FORMAT = 0xE2792ACA
-_DATA_FILE = 0x44415441
-_BITMAPS = 0x23852875
-
-
-def _extensions(head: bytes, values: dict[str, int], source: str) -> Iterator[tuple[int, bytes]]:
-    position = values["header_length"]
-    end = values["backing_offset"] or 1 << values["cluster_bits"]
-    while position < end and position + 8 <= len(head):
-        kind, size = struct.unpack_from(">II", head, position)
-        if not kind:
-            return
-        if size > end - position - 8:
-            message = (
-                f"the header extension {kind:#x} has {size} bytes and leaves the header, which ends at {end}"
-            )
-            raise InvalidImageError(diagnose("qcow2-header", message, source=source, offset=position))
-        yield kind, head[position + 8 : position + 8 + size]
-        position += 8 + -(-size // 8) * 8
+# Backing file and data file.
 
 
 def _text(data: bytes | None) -> str | None:
@@ -351,11 +338,14 @@ def _backing_file(head: bytes, values: dict[str, int]) -> str | None:
     offset, size = values["backing_offset"], values["backing_size"]
     if not offset or not size:
         return None
-    name = head[offset : offset + size]
-    return _text(name) if len(name) == size else ""
+    if offset + size > HEAD_SIZE:
+        return ""
+    # qemu reads the name as C does: zeros, which stand behind the end of a short file, too, end it, and an empty name
+    # is none.
+    return _text(head[offset : offset + size].partition(b"\0")[0]) or None
 
 
-def _data_file(values: dict[str, int], extensions: dict[int, bytes]) -> str | None:
+def _data_file(values: dict[str, int], extensions: Mapping[int, bytes]) -> str | None:
     if not values["features"] & Features.DATA_FILE.value:
         return None
-    return _text(extensions.get(_DATA_FILE, b""))
+    return _text(extensions.get(Extension.DATA_FILE, b""))

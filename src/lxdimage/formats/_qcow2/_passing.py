@@ -65,6 +65,7 @@ class PassingDisk:
         self._start = bytearray()  # the first bytes, which hold the header
         self._header: Qcow2Header | None = None
         self._tables: set[int] = set()  # where L2 tables are
+        self._followed: set[int] = set()  # what has passed of what was kept, by where it begins
         self._first_table = 0  # that of them that maps the guest's first bytes
         self._room = _MOST_KEPT
         self._kept: dict[int, bytearray] = {}  # by where it begins
@@ -99,6 +100,12 @@ class PassingDisk:
         """Note that nothing more comes."""
         if self._header is None and len(self._start) < HEAD_SIZE:
             self._begin()
+        cut, self._begun = self._begun, []
+        for stretch in cut:  # of a table of which a part is there, that part counts
+            if not stretch.compressed:
+                data = self._kept[stretch.place]
+                self._follow(stretch.place, bytes(data) + bytes(-len(data) % 16))
+        self._keep(b"")
 
     def _begin(self) -> None:
         """Look at the header, which tells where the tables are."""
@@ -107,9 +114,11 @@ class PassingDisk:
         except InvalidImageError:
             return  # nothing of the disk will be looked at
         self._header = header
+        bitmaps = header.bitmap_directory
         for place, size in (
             (header.l1_table, header.l1_size * 8),
             (header.refcount_table, header.refcount_table_clusters * header.cluster_size),
+            (bitmaps.place, bitmaps.size) if bitmaps else (0, 0),
         ):
             if size <= _LARGEST_TABLE:
                 self._want(place, size)
@@ -206,16 +215,24 @@ class PassingDisk:
         """Want what is named by what was kept at *place*."""
         header = self._header
         assert header is not None
+        self._followed.add(place)
         if place in {header.l1_table, header.refcount_table}:
             for number, entry in enumerate(read_numbers(table)):
                 below = entry & PLACE_MASK
                 if below and not self._want(below, header.cluster_size):
                     break
                 if below and place == header.l1_table:
-                    self._tables.add(below)
                     self._first_table = self._first_table if number else below
+                    self._find_table(below)
         elif place in self._tables:
             self._follow_l2(header, table, first=place == self._first_table)
+
+    def _find_table(self, place: int) -> None:
+        """Take note of an L2 table, which may have been kept for another reason and have passed."""
+        if place not in self._tables:
+            self._tables.add(place)
+            if place in self._followed:
+                self._follow(place, bytes(self._kept[place]))
 
     def _follow_l2(self, header: Qcow2Header, table: bytes, *, first: bool) -> None:
         """Want the compressed clusters of an L2 table, and of the *first* one those of the guest's first bytes."""

@@ -21,7 +21,7 @@ _ENTRY = struct.Struct(">QIHHIIQII")
 _ALIGNMENT = 8
 _LARGEST_EXTRA = 1024
 _LARGEST_TABLE = 64 << 20
-_LAST_PLACE = (1 << 31) - 1
+_LAST_PLACE = (1 << 63) - (1 << 30)  # that qemu reads of any file
 
 
 def check_snapshots(file: RandomAccess, header: Qcow2Header, source: str) -> None:

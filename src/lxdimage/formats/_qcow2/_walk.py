@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import repeat
 
 import attrs
 
@@ -24,6 +25,7 @@ MOST_CLUSTERS = 1 << 25
 _MOST_ENTRIES = 1 << 24
 _MOST_COUNTED = 255
 _MOST_CUT = 4
+_SECTOR = 512
 
 
 class Problem(Enum):
@@ -34,6 +36,8 @@ class Problem(Enum):
     UNALIGNED = "unaligned"
     SHARED_TABLE = "shared-table"
     BROKEN = "broken"
+    ZERO = "zero"
+    SUBCLUSTERS = "subclusters"
 
 
 @attrs.define(kw_only=True)
@@ -104,6 +108,16 @@ def _allocated(header: Qcow2Header, bitmap: int) -> int:
     return (bitmap & 0xFFFF_FFFF).bit_length() * header.cluster_size // 32
 
 
+def _misused(header: Qcow2Header, kind: ClusterKind, bitmap: int) -> Problem | None:
+    """Return what qemu does not read of an L2 entry although it names a place where a cluster can be."""
+    if kind is ClusterKind.ZERO and header.version < 3:
+        return Problem.ZERO
+    stored, zero = bitmap & 0xFFFF_FFFF, bitmap >> 32
+    if (kind is ClusterKind.PLAIN and stored & zero) or (kind is ClusterKind.UNALLOCATED and stored):
+        return Problem.SUBCLUSTERS
+    return None
+
+
 class _Walker:
     """The steps of a walk, which share its result."""
 
@@ -114,7 +128,8 @@ class _Walker:
         self._whole = whole
         self._file = file
         self._header = header
-        self._guest_clusters = -(-header.virtual_size // header.cluster_size)
+        sectors = header.virtual_size // _SECTOR  # qemu reads whole ones
+        self._guest_clusters = -(-sectors * _SECTOR // header.cluster_size)
         self._tables: set[int] = set()
 
     def use(self, place: int, size: int) -> None:
@@ -161,16 +176,21 @@ class _Walker:
         """Walk the table whose first entry is that of guest cluster *first*."""
         header = self._header
         data = self._file.read(table, header.cluster_size)
-        entries = read_numbers(data + bytes(-len(data) % 8))
-        step = header.l2_entry_size // 8
-        for number, entry in enumerate(entries[::step], first):
-            if entry:
+        size = header.l2_entry_size
+        # Where the file ends within an entry, qemu reads zeros for the rest of it.
+        numbers = read_numbers(data + bytes(-len(data) % size))
+        step = size // 8
+        entries, bitmaps = numbers[::step], numbers[1::2] if step > 1 else repeat(0)
+        for number, (entry, bitmap) in enumerate(zip(entries, bitmaps, strict=False), first):
+            if entry or bitmap:
                 cluster = parse_cluster(header, entry)
+                read = number < self._guest_clusters
+                if read and (problem := _misused(header, cluster.kind, bitmap)):
+                    self.result.note(problem, table + (number - first) * size)
                 if step > 1 and cluster.kind is ClusterKind.PLAIN:
-                    bitmap = entries[(number - first) * step + 1 :][:1]
-                    cluster = cluster._replace(size=_allocated(header, bitmap[0] if bitmap else 0))
-                self._use_cluster(cluster, read=number < self._guest_clusters)
-        if len(data) % 8:  # the file ends within an entry, and qemu reads zeros for the rest of it
+                    cluster = cluster._replace(size=_allocated(header, bitmap))
+                self._use_cluster(cluster, read=read)
+        if 0 < len(data) % size < 8:
             cluster = parse_cluster(header, entries[-1])
             if cluster.kind is ClusterKind.COMPRESSED:
                 self.result.note_cut(cluster)
