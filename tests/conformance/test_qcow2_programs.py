@@ -161,7 +161,7 @@ def test_qemu_refuses_the_entries_that_are_refused(options: str, tmp_path: Path)
     need("qemu-img", "qemu-io")
     path = tmp_path / "disk"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, path, "1M"], check=True)
-    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 17 0 100k", path]
+    write = ["qemu-io", "-f", "qcow2", "-c", "write -P 17 0 100k", str(path)]
     subprocess.run(write, check=True, stdout=subprocess.DEVNULL)
     data = path.read_bytes()
     table = int.from_bytes(data[int.from_bytes(data[40:48], "big") :][:8], "big") & ((1 << 56) - 512)
