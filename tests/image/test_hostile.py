@@ -10,6 +10,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import time
 import zlib
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lxdimage import Limits, Scan, Target, scan_image, scan_targets
+from lxdimage import Limits, Scan, Stage, Target, open_image, scan_image, scan_targets
 from making import CODECS, METADATA, container, member, pack
 
 SMALL = pack([member("metadata.yaml", METADATA), member("rootfs/x", b"content")])
@@ -99,6 +100,28 @@ def bomb(size: int) -> bytes:
     parts = [compressor.compress(head + info.tobuf())]
     parts += [compressor.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     return b"".join(parts) + compressor.compress(bytes(1024)) + compressor.flush()
+
+
+def _with_metadata_files(count: int, text: bytes = METADATA) -> bytes:
+    root = pack([member("rootfs/x", b"content")])
+    return pack([member("metadata.yaml", text)])[:-1024] * count + root
+
+
+def test_many_metadata_files_take_time_in_proportion() -> None:
+    """Each is decoded once, not again with every one that follows."""
+    data = _with_metadata_files(2000)
+    start = time.process_time()
+    scan = judged(data)
+    assert scan.accepted
+    assert "metadata-merged" in [found.code for found in scan.diagnostics]
+    open_image(io.BytesIO(data))
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(("count", "text"), [(5000, METADATA), (3, METADATA + b"# " + b"x" * 900_000)])
+def test_metadata_files_are_bounded_together(count: int, text: bytes) -> None:
+    scan = judged(_with_metadata_files(count, text))
+    assert ["yaml-too-large"] == [found.code for found in scan.diagnostics if found.stage is Stage.IMPORT]
 
 
 def test_a_bomb_ends_at_the_size_limit_and_keeps_its_fingerprint() -> None:

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from lxdimage.metadata._decode import Record
-from lxdimage.metadata._reading import Reading, read_documents
+from lxdimage.metadata._reading import DocumentReader, Reading
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "metadata"
 ROWS: list[dict[str, Any]] = json.loads((CORPUS / "decoding.json").read_text(encoding="utf-8"))["rows"]
@@ -25,7 +25,14 @@ HEAD = "architecture: x86_64\ncreation_date: 1\n"
 
 def read(*texts: str, generation: int = 2) -> Reading:
     data = [text.encode("utf-8", "surrogateescape") for text in texts]
-    return read_documents(data, generation, name="metadata.yaml")
+    return read_documents(data, generation)
+
+
+def read_documents(texts: list[bytes], generation: int, *, file_permissions: bool = True) -> Reading:
+    reader = DocumentReader(generation, name="m", file_permissions=file_permissions)
+    for text in texts:
+        reader.read(text)
+    return reader.reading
 
 
 def shown(reading: Reading) -> dict[str, Any] | None:
@@ -127,8 +134,8 @@ def test_a_null_document_clears_the_record_of_the_older_generation(
 )
 def test_permissions_that_are_no_text_matter_only_where_they_are_read(permissions: str) -> None:
     text = f"{HEAD}templates: {{/x: {{{permissions}}}}}\n".encode()
-    assert read_documents([text], 2, name="m").refused
-    assert not read_documents([text], 2, name="m", file_permissions=False).refused
+    assert read_documents([text], 2).refused
+    assert not read_documents([text], 2, file_permissions=False).refused
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,7 @@ def test_what_is_no_text_behind_the_document_counts_in_the_block_in_which_it_sho
     text: bytes, refusing: set[int], generation: int
 ) -> None:
     """The end of the file comes with the last block, but to the newer generation, which has all of it before."""
-    assert (generation in refusing) == read_documents([text], generation, name="m").refused
+    assert (generation in refusing) == read_documents([text], generation).refused
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,7 @@ def test_half_a_pair_of_surrogates_is_seen_with_its_other_half(
     text = f"\ufeff{HEAD}...\n"
     text = f"{text:#<255}{second}####"
     data = text.encode(f"utf-16-{order}", "surrogatepass")
-    assert refused == read_documents([data], 2, name="m").refused
+    assert refused == read_documents([data], 2).refused
 
 
 TWO_MARKS = "\ufeff\ufeff"

@@ -24,7 +24,7 @@ from lxdimage.build._settle import check_usable
 from lxdimage.diagnostics import Diagnostic, Severity, Stage, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
-from lxdimage.metadata import Metadata, TemplateRule, check_documents, dump_metadata
+from lxdimage.metadata import Metadata, MetadataFiles, TemplateRule, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -103,7 +103,8 @@ class Head:
         self._revision = revision
         self._source = source
         self._keep = keep_names
-        self._texts: list[bytes] = []
+        self._files = MetadataFiles(name=f"{source}:{_METADATA.decode()}", target=revision.target)
+        self._texts = 0
         self._found: Entry | None = None  # metadata.yaml as it was
         self._item: Item | None = None
         self._metadata: Metadata | None = None
@@ -171,7 +172,8 @@ class Head:
         )
         head = control_item(_METADATA, member, keep=self._keep)[0] if plain else entry
         text, _ = peek(member.chunks(), METADATA_SIZE + 1)
-        self._texts.append(text)
+        self._files.read(text)
+        self._texts += 1
         self._item = (head, (text,))
 
     # ---- deciding -----------------------------------------------------------------------------------------------
@@ -205,10 +207,10 @@ class Head:
         old = self._read()
         self._rules = old.templates
         new = self._revision.metadata(old)
-        if len(self._texts) > 1:
-            text = f"{len(self._texts)} members are 'metadata.yaml'; one with what they say together takes their place"
+        if self._texts > 1:
+            text = f"{self._texts} members are 'metadata.yaml'; one with what they say together takes their place"
             self.notes.append(diagnose("metadata-merged", text, source=self._source))
-        if new != old or len(self._texts) != 1 or self._revision.dump:
+        if new != old or self._texts != 1 or self._revision.dump:
             self._item = self._dumped(new)
         if new != old:
             check_usable(new, self._revision.target)
@@ -254,8 +256,7 @@ class Head:
                 return self._revision.fallback()
             text = "no member is called 'metadata.yaml'"
             raise InvalidMetadataError(diagnose("metadata-missing", text, source=self._source))
-        name = f"{self._source}:{_METADATA.decode()}"
-        checked = check_documents(self._texts, name=name, target=self._revision.target)
+        checked = self._files.check()
         refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
         if checked.metadata is None or refusals:
             raise InvalidMetadataError(*refusals)

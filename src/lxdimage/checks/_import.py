@@ -16,7 +16,7 @@ from lxdimage._findings import Findings
 from lxdimage.archive import EntryType, Member
 from lxdimage.diagnostics import Diagnostic, Severity, Stage
 from lxdimage.formats import DISK_NAMES, ROOT_PREFIXES, ImageType, Layout
-from lxdimage.metadata import CheckedMetadata, check_documents
+from lxdimage.metadata import CheckedMetadata, MetadataFiles
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -35,20 +35,26 @@ class ImportCheck:
         target: The daemon.
         done: Whether it has decided; it reads no further.
         type: What the archive itself makes the image, None while no root was seen.
-        checked: What its metadata.yaml says.
     """
 
     def __init__(self, target: Target, *, layout: Layout, source: str, now: datetime | None = None) -> None:
         self.target = target
         self.done = False
         self.type: ImageType | None = None
-        self.checked: CheckedMetadata | None = None
         self._layout = layout
         self._source = source
         self._now = now
         self._findings = Findings()
-        self._texts: list[bytes] = []
+        self._metadata: MetadataFiles | None = None
+        self._checked: CheckedMetadata | None = None
         self._near: list[str] = []
+
+    @property
+    def checked(self) -> CheckedMetadata | None:
+        """What its metadata.yaml says, once it is decided; None where there is none."""
+        if self._checked is None and self._metadata is not None:
+            self._checked = self._metadata.check(now=self._now)
+        return self._checked
 
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
@@ -74,7 +80,7 @@ class ImportCheck:
             self.type = ImageType.VIRTUAL_MACHINE
         elif len(self._near) < _HINTS and name.lower().endswith(_NEAR_NAMES):
             self._near.append(os.fsdecode(name))
-        if self._texts and self.type:
+        if self._metadata and self.type:
             self.done = True
 
     def _read_metadata(self, member: Member, text: bytes, *, plain: bool) -> None:
@@ -91,14 +97,12 @@ class ImportCheck:
                 )
             )
             return
-        if self.type is not None and not self._texts:
+        if self.type is not None and self._metadata is None:
             message = f"{os.fsdecode(member.name)!r} comes after members of the root file system"
             self._findings.add(diagnose("metadata-last", message, source=self._source, offset=member.offset))
-        self._texts.append(text)
-        self.checked = check_documents(
-            self._texts, name=f"{self._source}:{_NAME}", target=self.target, now=self._now
-        )
-        if not self.checked.decoded:
+        self._checked = None
+        self._metadata = self._metadata or MetadataFiles(name=f"{self._source}:{_NAME}", target=self.target)
+        if not self._metadata.read(text):
             self.done = True
 
     def refuse(self, diagnostic: Diagnostic) -> None:
@@ -111,7 +115,7 @@ class ImportCheck:
         if self.done:
             return
         self.done = True
-        if not self._texts:
+        if self._metadata is None:
             self._findings.add(self._missing_metadata())
         elif self._layout is Layout.UNIFIED and self.type is None:
             self._findings.add(

@@ -126,8 +126,11 @@ class Pass:
             facts = self._squashfs_archive(stream)
         elif stream.format is not None and stream.format.is_tar:
             self._archive(stream)
+        undecided = self._undecided()
+        for importing in undecided:
+            importing.finish()
+        self._expect(undecided)
         for judge in self._judges:
-            judge.importing.finish()
             judge.templates_unread = judge.unread or self._control.is_full
         facts = facts or (stream.finish() if self._complete else stream.facts())
         return attrs.evolve(facts, facts=self._disk_facts) if self._disk_facts else facts
@@ -204,21 +207,26 @@ class Pass:
 
     def _import(self, member: TarMember, reader: TarReader) -> None:
         """Show a member to the daemons that have not decided yet."""
-        waiting = [judge.importing for judge in self._judges if not judge.importing.done]
-        text = read_head(member.chunks(), METADATA_SIZE + 1) if member.name in METADATA_NAMES else None
-        for importing in waiting:
-            importing.see(member, member.name, text, plain=member.flag in _PLAIN)
+        waiting = self._undecided()
+        self._show(member, waiting, plain=member.flag in _PLAIN)
         reader.strict = not all(importing.done for importing in waiting)
-        if text is not None:
-            self._expect(text)
 
-    def _expect(self, text: bytes) -> None:
-        """Look out for the targets of rules from here on."""
-        self._templates.metadata = text
-        for judge in self._judges:
-            checked = judge.importing.checked
-            if checked and checked.metadata:
-                self._templates.expect(checked.metadata, self._layout)
+    def _show(self, member: Member, waiting: Sequence[ImportCheck], *, plain: bool = True) -> None:
+        text = peek(member.chunks(), METADATA_SIZE + 1)[0] if member.name in METADATA_NAMES else None
+        for importing in waiting:
+            importing.see(member, member.name, text, plain=plain)
+        if text is not None:
+            self._templates.metadata = text
+        self._expect(waiting)
+
+    def _undecided(self) -> list[ImportCheck]:
+        return [judge.importing for judge in self._judges if not judge.importing.done]
+
+    def _expect(self, undecided: Iterable[ImportCheck]) -> None:
+        """Look out for the targets of rules from here on, as those see them that have decided now."""
+        for importing in undecided:
+            if importing.done and importing.checked and importing.checked.metadata:
+                self._templates.expect(importing.checked.metadata, self._layout)
 
     def _squashfs_archive(self, stream: FileStream) -> FileFacts:
         """Judge a SquashFS with metadata.yaml: at import the daemons read it through ``sqfs2tar``."""
@@ -252,18 +260,15 @@ class Pass:
         if ended := refused_in_tar(member, self._sources[0].name):
             for importing in waiting:  # what comes behind is never seen
                 importing.refuse(ended)
+            self._expect(waiting)
             return
-        text = read_head(member.chunks(), METADATA_SIZE + 1) if member.name in METADATA_NAMES else None
-        for importing in waiting:
-            importing.see(member, member.name, text)
-        if text is not None:
-            self._expect(text)
+        self._show(member, waiting)
         drain(member.chunks())  # what cannot be read ends the tar as well
 
     def _squashfs_member(self, member: SquashfsMember) -> None:
         self._members += 1
         name = member.name
-        waiting = [judge.importing for judge in self._judges if not judge.importing.done]
+        waiting = self._undecided()
         if waiting:
             self._import_from_tar(member, waiting)
         if name.startswith(ROOT_PREFIXES):
@@ -310,7 +315,7 @@ class Pass:
             self._templates.see_link(template, member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
             limit = self._limits.template_size
-            content = read_head(member.chunks(), limit + 1)
+            content = peek(member.chunks(), limit + 1)[0]
             self._templates_size += len(content)
             if len(content) <= limit and self._templates_size <= self._limits.templates_size:
                 self._templates.files[template] = content
@@ -493,8 +498,3 @@ class Pass:
             text = f"the fingerprint is {fingerprint.hex}, expected {str(expected)!r}"
             name = " + ".join(source.name for source in self._sources)
             self._report([diagnose("fingerprint-mismatch", text, stage=Stage.IMPORT, source=name)])
-
-
-def read_head(chunks: Chunks, size: int) -> bytes:
-    """Return at most *size* bytes from the beginning of *chunks*."""
-    return peek(chunks, size)[0]

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from lxdimage.metadata._architectures import Architecture
-from lxdimage.metadata._check import CheckedMetadata, check_documents, check_metadata, parse_metadata
+from lxdimage.metadata._check import (
+    CheckedMetadata,
+    MetadataFiles,
+    check_documents,
+    check_metadata,
+    parse_metadata,
+)
 from lxdimage.metadata._dump import dump_metadata
 from lxdimage.metadata._model import Metadata, TemplateRule, Trigger
 
@@ -11,6 +17,7 @@ __all__ = [
     "Architecture",
     "CheckedMetadata",
     "Metadata",
+    "MetadataFiles",
     "TemplateRule",
     "Trigger",
     "check_documents",

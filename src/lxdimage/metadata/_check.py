@@ -16,16 +16,18 @@ from lxdimage.metadata._decode import Path
 from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._model import Metadata
 from lxdimage.metadata._problems import refusals
-from lxdimage.metadata._reading import read_documents
+from lxdimage.metadata._reading import DocumentReader, Reading
 from lxdimage.metadata._rules import COMPARED, LINTS, near_key
 from lxdimage.metadata._show import shown
 from lxdimage.metadata._subject import Subject
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["CheckedMetadata", "check_documents", "check_metadata", "parse_metadata"]
+__all__ = ["CheckedMetadata", "MetadataFiles", "check_documents", "check_metadata", "parse_metadata"]
 
 _COMPARED = 1 << 18  # bytes; larger texts are not read a second time to compare the daemons
+_TOGETHER = 2 << 20  # bytes of several files; one alone may have 1 MiB
+_HEADER = 512  # bytes in front of each: a million empty ones are too many as well
 _MOST = 100  # findings of one code
 
 
@@ -119,20 +121,74 @@ def check_documents(
         now: The time, to tell whether the image has expired.
     """
     target = choice_of(Target, target, "target")
-    traits = target.traits
-    reading = read_documents(texts, traits.yaml, name=name, file_permissions=traits.file_permissions)
-    found = list(_bounded(refusals(reading), name))
-    spans = _Spans(reading.record.places, [notes.document for notes in reading.notes])
-    if reading.failure or not reading.notes:
-        return CheckedMetadata(None, _ordered(found), spans, decoded=not reading.failure)
-    other = None
-    if not reading.refused and sum(map(len, texts)) <= _COMPARED:
-        other = read_documents(texts, _OTHER[traits.yaml], name=name)
-    subject = Subject(reading=reading, other=other, target=target, now=now)
-    metadata = _metadata(subject, found)
-    for lint in LINTS:
-        found.extend(_bounded(lint(subject), name))
-    return CheckedMetadata(metadata, _ordered(found), spans, decoded=not reading.refused)
+    files = MetadataFiles(name=name, target=target)
+    for text in texts:
+        files.read(text)
+    return files.check(now=now)
+
+
+class MetadataFiles:
+    """
+    The files called metadata.yaml of one image, which a daemon decodes into one record as it meets them.
+
+    Each is decoded once however many there are, and what they say together is bounded.
+    """
+
+    def __init__(self, *, name: str, target: Target) -> None:
+        """
+        Args:
+            name: What findings call them.
+            target: The daemon that they are meant for.
+        """
+        self._name = name
+        self._target = target
+        self._size = 0
+        self._compared: list[bytes] = []
+        traits = target.traits
+        self._reader = DocumentReader(traits.yaml, name=name, file_permissions=traits.file_permissions)
+
+    def read(self, text: bytes) -> bool:
+        """
+        Decode the next one and tell whether it can be decoded; whatever follows one that cannot is not looked at.
+
+        Args:
+            text: Its content; what exceeds 1 MiB by more than a byte may be missing.
+        """
+        before, self._size = self._size, self._size + len(text) + _HEADER
+        if before and self._size > _TOGETHER:
+            message = f"all members called metadata.yaml have more than {_TOGETHER} bytes with their headers"
+            finding = diagnose("yaml-too-large", message, stage=Stage.IMPORT, source=self._name)
+            self._reader.refuse(finding)
+        if self._size <= _COMPARED:
+            self._compared.append(text)
+        return self._reader.read(text)
+
+    def check(self, *, now: datetime | None = None) -> CheckedMetadata:
+        """
+        Return what the daemon makes of all that were read.
+
+        Args:
+            now: The time, to tell whether the image has expired.
+        """
+        reading, name = self._reader.reading, self._name
+        found = list(_bounded(refusals(reading), name))
+        spans = _Spans(reading.record.places, [notes.document for notes in reading.notes])
+        if reading.failure or not reading.notes:
+            return CheckedMetadata(None, _ordered(found), spans, decoded=not reading.failure)
+        subject = Subject(reading=reading, other=self._other(reading), target=self._target, now=now)
+        metadata = _metadata(subject, found)
+        for lint in LINTS:
+            found.extend(_bounded(lint(subject), name))
+        return CheckedMetadata(metadata, _ordered(found), spans, decoded=not reading.refused)
+
+    def _other(self, reading: Reading) -> Reading | None:
+        """Return what the daemons with the other generation of YAML decode; None where that is not compared."""
+        if reading.refused or self._size > _COMPARED:
+            return None
+        other = DocumentReader(_OTHER[self._target.traits.yaml], name=self._name)
+        for text in self._compared:
+            other.read(text)
+        return other.reading
 
 
 def parse_metadata(

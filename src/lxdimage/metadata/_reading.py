@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from lxdimage.diagnostics import Diagnostic
@@ -11,7 +10,7 @@ from lxdimage.metadata._decode import Decoder, Notes, Record
 from lxdimage.metadata._document import read_document, syntax_finding
 from lxdimage.metadata._yaml import GENERATIONS, Generation, YAMLError
 
-__all__ = ["Reading", "read_documents"]
+__all__ = ["DocumentReader", "Reading"]
 
 
 class Reading(NamedTuple):
@@ -40,34 +39,48 @@ def _refused(notes: Notes, generation: Generation) -> bool:
     return bool(notes.problems or (notes.repeats and generation.unique_keys))
 
 
-def read_documents(
-    texts: Sequence[bytes], number: int, *, name: str, file_permissions: bool = True
-) -> Reading:
-    """
-    Decode *texts* one after the other into the same record, up to the first that is refused.
+class DocumentReader:
+    """Decodes documents one after the other into the same record, up to the first that is refused."""
 
-    Args:
-        texts: What the members called metadata.yaml contain.
-        number: The generation of YAML.
-        name: What findings call the file.
-        file_permissions: Whether rules have uid, gid and mode.
-    """
-    generation = GENERATIONS[number]
-    record = Record()
-    notes: list[Notes] = []
-    failure = None
-    for text in texts:
+    def __init__(self, number: int, *, name: str, file_permissions: bool = True) -> None:
+        """
+        Args:
+            number: The generation of YAML.
+            name: What findings call the file.
+            file_permissions: Whether rules have uid, gid and mode.
+        """
+        self._generation = GENERATIONS[number]
+        self._name = name
+        self._permissions = file_permissions
+        self._record = Record()
+        self._notes: list[Notes] = []
+        self._failure: Diagnostic | None = None
+        self._ended = False
+
+    def read(self, text: bytes) -> bool:
+        """Decode what the next member called metadata.yaml contains; tell whether nothing was refused so far."""
+        if self._ended:
+            return False
         try:
-            document = read_document(text, generation, name=name)
+            document = read_document(text, self._generation, name=self._name)
         except InvalidMetadataError as error:
-            failure = error.diagnostics[0]
-            break
-        decoder = Decoder(document, generation, file_permissions=file_permissions)
-        notes.append(decoder.notes)
+            self.refuse(error.diagnostics[0])
+            return False
+        decoder = Decoder(document, self._generation, file_permissions=self._permissions)
+        self._notes.append(decoder.notes)
         try:
-            decoder.decode(record)
+            decoder.decode(self._record)
         except YAMLError as error:
-            failure = syntax_finding(error, document.text, name)
-        if failure or _refused(decoder.notes, generation):
-            break
-    return Reading(generation=generation, record=record, notes=tuple(notes), failure=failure)
+            self._failure = syntax_finding(error, document.text, self._name)
+        self._ended = self._failure is not None or _refused(decoder.notes, self._generation)
+        return not self._ended
+
+    def refuse(self, failure: Diagnostic) -> None:
+        """Decode no further, because of *failure*."""
+        self._failure = failure
+        self._ended = True
+
+    @property
+    def reading(self) -> Reading:
+        """The outcome so far."""
+        return Reading(self._generation, self._record, tuple(self._notes), self._failure)

@@ -37,6 +37,7 @@ Save the file as UTF-8 and remove what is not text.""",
 The daemons' decoder is given at most 1 MiB (1,048,576 bytes) of metadata.yaml, and reports an error when it needs more.
 Today's Incus always reads to the end; the others stop behind the first document, so only that must fit.
 A daemon refuses the image at import.
+Of several members called metadata.yaml no more than 2 MiB are read here, although the daemons have no bound for all of them.
 Keep large texts out of the metadata: put them into a template file or into the root file system.""",
     ),
     Rule(
