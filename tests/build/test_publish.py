@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tracemalloc
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -212,6 +213,62 @@ def test_hard_links_stay_links(tmp_path: Path) -> None:
     assert target == "rootfs/f"
 
 
+def test_what_belongs_to_another_instance_is_left_out(tmp_path: Path) -> None:
+    other = [member("backup/virtual-machine/rootfs/x"), member("backup/virtual-machine/templates/x")]
+    publish(backup(index(), [*_FILES, *other]), tmp_path / "image")
+    assert set(members(tmp_path / "image")) == {"rootfs", "rootfs/f"}
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_hard_links_among_templates_stay_links(tmp_path: Path, layout: Layout) -> None:
+    link = member(
+        "backup/container/templates/b.tpl",
+        b"",
+        type=tarfile.LNKTYPE,
+        linkname="backup/container/templates/hostname.tpl",
+    )
+    files = [
+        member("backup/container/metadata.yaml", TEMPLATED),
+        member("backup/container/templates/hostname.tpl", b"x"),
+        link,
+        *_FILES[3:],
+    ]
+    done = publish(backup(index(), files), tmp_path / "image", layout=layout)
+    with open_members(*(file.path for file in done.files)) as opened:
+        found = {item.path: item.member.entry.target for item in opened}
+    assert found["templates/b.tpl"] == "templates/hostname.tpl"
+
+
+@pytest.mark.parametrize("target", Target)
+def test_metadata_that_the_target_cannot_use_is_not_made(tmp_path: Path, target: Target) -> None:
+    text = index().replace("2023-01-02T03:04:05.6Z", "9999-12-31T23:59:59-23:00")
+    data = backup(text, [made for made in _FILES if "metadata" not in made[0].name])
+    if target.traits.renews_metadata:
+        publish(data, tmp_path / "image", target=target, creation_date=7)
+        return
+    with pytest.raises(LXDImageError):
+        publish(data, tmp_path / "image", target=target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_names_of_files_that_are_left_out(tmp_path: Path) -> None:
+    """Nor with the names of templates: both may have any length."""
+    top = member("backup/container/rootfs", b"", type=tarfile.DIRTYPE, uid=100000, gid=200000)
+    long = [
+        member(f"backup/container/{place}/{number}" + "x" * 1_000_000)
+        for number in range(60)
+        for place in ("templates", "rootfs")
+    ]
+    front = [made for made in long if "/templates/" in made[0].name]
+    data = backup(index(idmap=_MAP), [_FILES[2], *front, top, *(made for made in long if made not in front)])
+    tracemalloc.start()
+    try:
+        publish_backup(io.BytesIO(data), io.BytesIO(), compression=Compression.GZIP)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("target", Target)
 def test_an_instance_without_metadata_gets_some(tmp_path: Path, target: Target) -> None:
     data = backup(index(), [made for made in _FILES if "metadata" not in made[0].name])
@@ -283,6 +340,7 @@ def test_a_backup_may_be_a_squashfs(tmp_path: Path) -> None:
         (index(idmap='[{"Hostid": true}]'), InvalidImageError, "backup-idmap"),
         (index(idmap='[{"Isuid": 1}]'), InvalidImageError, "backup-idmap"),
         (index(idmap="[" * 20_000), InvalidImageError, "backup-idmap"),
+        (index(idmap="[" + ", ".join(["{}"] * 681) + "]"), InvalidImageError, "backup-idmap"),
         ("", InvalidImageError, "backup-index"),
         ("[", InvalidImageError, "backup-index"),
         ("a: &a [*a]\nname: *a", InvalidImageError, "backup-index"),
@@ -314,6 +372,31 @@ def test_an_index_that_cannot_be_used_is_refused(
             ],
             InvalidImageError,
             "dangling-hard-link",
+        ),
+        (
+            [
+                _FILES[2],
+                member("backup/container/templates/t", b"", type=tarfile.LNKTYPE, linkname="/etc/shadow"),
+                *_FILES[3:],
+            ],
+            InvalidImageError,
+            "dangling-hard-link",
+        ),
+        *(
+            ([_FILES[2], made, _FILES[4]], InvalidImageError, "root-not-directory")
+            for made in (
+                member("backup/container/rootfs", b"", type=tarfile.SYMTYPE, linkname="/"),
+                member("backup/container/rootfs", b"text"),
+                member("backup/container/rootfs", b"", type=tarfile.FIFOTYPE),
+            )
+        ),
+        (
+            [
+                member("backup/virtual-machine/metadata.yaml", METADATA),
+                member("backup/virtual-machine/rootfs/x"),
+            ],
+            BuildError,
+            "backup-incomplete",
         ),
         (
             [

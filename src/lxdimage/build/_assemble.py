@@ -192,12 +192,12 @@ class Assembly:
                     yield blocks, ()
                 case Root():
                     self._skip_socket(part)
-                case Control(path, member) if late and self._head.takes(path):
-                    yield control_item(path, member, keep=keep)
+                case Control(path) if late and self._head.takes(path):
+                    yield control_item(part, keep=keep)
                 case Control():
                     self._add_late(part, drop=late)
                 case Disk(member):
-                    yield control_item(b"rootfs.img", member, keep=keep)
+                    yield control_item(Control(b"rootfs.img", member), keep=keep)
                 case Shared(records):
                     yield dump_global(records), ()
                 case _:

@@ -18,8 +18,19 @@ from typing import BinaryIO, cast
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks, peek
-from lxdimage.archive import Entry, EntryType, Item, Member, TarMember, write_archive
-from lxdimage.build._parts import Control, Disk, Part, Root, RootFile, RootRun, RootTar, Shared, control_item
+from lxdimage.archive import Entry, EntryType, Item, TarMember, write_archive
+from lxdimage.build._parts import (
+    Control,
+    Disk,
+    Part,
+    Root,
+    RootFile,
+    RootRun,
+    RootTar,
+    Shared,
+    control_item,
+    path_digest,
+)
 from lxdimage.build._settle import check_usable
 from lxdimage.diagnostics import Diagnostic, Severity, Stage, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
@@ -33,6 +44,7 @@ __all__ = ["Head", "Revision", "absent", "dump_text"]
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
 _IN_MEMORY = 8 << 20
+_REMEMBERED = 100_000
 
 
 def _same(metadata: Metadata) -> Metadata:
@@ -109,7 +121,7 @@ class Head:
         self._item: Item | None = None
         self._metadata: Metadata | None = None
         self._rules: Mapping[str, TemplateRule] = {}  # as they were
-        self._seen: set[bytes] = set()
+        self._seen: set[bytes] = set()  # templates, by what stands for their paths
         self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - see close
         self._replaced = frozenset(_TEMPLATES + os.fsencode(name) for name in revision.templates)
 
@@ -139,21 +151,23 @@ class Head:
         Raises:
             InvalidImageError: It is a metadata.yaml that is no file.
         """
-        path, member = control
+        path = control.path
         self.count += 1
         if path == _METADATA:
-            self._add_metadata(member)
+            self._add_metadata(control)
         elif self.takes(path):
-            item = control_item(path, member, keep=self._keep)
+            item = control_item(control, keep=self._keep)
             self._spool.seek(0, os.SEEK_END)
             self._spool.writelines(write_archive([item], end=False))
 
     def takes(self, path: bytes) -> bool:
         """Tell whether a member beside the root stays, and take note that it is there."""
-        self._seen.add(path)
+        if path.startswith(_TEMPLATES[:-1]) and len(self._seen) < _REMEMBERED:
+            self._seen.add(path_digest(path))
         return path not in self._replaced and path != _METADATA
 
-    def _add_metadata(self, member: Member) -> None:
+    def _add_metadata(self, control: Control) -> None:
+        member = control.member
         if self._root_began and self._texts:
             # A daemon stops reading once it has seen both.
             message = "a further 'metadata.yaml' behind the beginning of the root was left out"
@@ -170,7 +184,7 @@ class Head:
             and member.sparse is None
             and member.header[257:262] == b"ustar"
         )
-        head = control_item(_METADATA, member, keep=self._keep)[0] if plain else entry
+        head = control_item(control, keep=self._keep)[0] if plain else entry
         text, _ = peek(member.chunks(), METADATA_SIZE + 1)
         self._files.read(text)
         self._texts += 1
@@ -184,11 +198,14 @@ class Head:
         if not self._texts:
             return False
         names = {os.fsencode(rule.template) for rule in self.metadata.templates.values() if not rule.null}
-        return all(_TEMPLATES + name in self._seen or _TEMPLATES + name in self._replaced for name in names)
+        return all(self._saw(_TEMPLATES + name) or _TEMPLATES + name in self._replaced for name in names)
 
     def has_templates(self, names: Iterable[str]) -> bool:
         """Tell whether all these template files were there."""
-        return all(_TEMPLATES + os.fsencode(name) in self._seen for name in names)
+        return all(self._saw(_TEMPLATES + os.fsencode(name)) for name in names)
+
+    def _saw(self, path: bytes) -> bool:
+        return path_digest(path) in self._seen
 
     @property
     def metadata(self) -> Metadata:
@@ -212,7 +229,7 @@ class Head:
             self.notes.append(diagnose("metadata-merged", text, source=self._source))
         if new != old or self._texts != 1 or self._revision.dump:
             self._item = self._dumped(new)
-        if new != old:
+        if new != old or not self._texts:
             check_usable(new, self._revision.target)
         return new
 
@@ -282,7 +299,7 @@ class Head:
 
     def _new_templates(self, mtime: int) -> Iterator[Item]:
         added = {name: text for name, text in self._revision.templates.items() if text is not None}
-        if added and b"templates" not in self._seen:
+        if added and not self._saw(_TEMPLATES[:-1]):
             yield Entry(path="templates/", type=EntryType.DIRECTORY, mode=0o755, mtime_ns=mtime), ()
         for name in sorted(added):
             text = added[name]

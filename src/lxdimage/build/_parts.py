@@ -6,6 +6,7 @@ Members keep the blocks of their headers (see `dump_member`), so that what is no
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, NoReturn, TypeAlias
@@ -42,6 +43,7 @@ __all__ = [
     "control_item",
     "entry_item",
     "no_root",
+    "path_digest",
     "root_item",
     "shown",
 ]
@@ -57,10 +59,12 @@ class Control(NamedTuple):
     Attributes:
         path: Where it is in the image, without leading or trailing slashes.
         member: The member.
+        target: Where the target of a hard link is in the image, where that is not what the member says.
     """
 
     path: bytes
     member: Member
+    target: bytes | None = None
 
 
 class Root(NamedTuple):
@@ -170,14 +174,17 @@ def _inside(root: Root) -> bytes:
     return root.target
 
 
-def control_item(path: bytes, member: Member, *, keep: bool) -> Item:
+def control_item(control: Control, *, keep: bool) -> Item:
     """Return a member beside the root for `write_archive`; it may *keep* its name."""
+    path, member, target = control
     slash = b"/" if member.name.endswith(b"/") or member.type is EntryType.DIRECTORY else b""
     if isinstance(member, TarMember):
         name = None if keep else path + slash
-        target = control_path(member.target) if member.type is EntryType.HARD_LINK and not keep else None
+        if target is None and member.type is EntryType.HARD_LINK and not keep:
+            target = control_path(member.target)
         return dump_member(member, name=name, target=target), member.stored_chunks()
-    return attrs.evolve(member.entry, path=os.fsdecode(path + slash)), member.chunks()
+    entry = member.entry if target is None else attrs.evolve(member.entry, target=os.fsdecode(target))
+    return attrs.evolve(entry, path=os.fsdecode(path + slash)), member.chunks()
 
 
 class Expansion:
@@ -225,6 +232,11 @@ _HOLES_COUNT_FROM = 256 << 20
 def no_root(source: str) -> BuildError:
     """Return the error of an image that has no root."""
     return BuildError(diagnose("root-missing", "there is neither 'rootfs/' nor 'rootfs.img'", source=source))
+
+
+def path_digest(path: bytes) -> bytes:
+    """Return what stands for a path, which may have any length, where many are remembered."""
+    return hashlib.blake2b(path, digest_size=16).digest()
 
 
 def shown(name: bytes) -> str:

@@ -19,7 +19,7 @@ from lxdimage.build._head import Head, Revision, dump_text
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin, OriginFile
-from lxdimage.build._parts import ROOT, Control, Part, Root, Shared
+from lxdimage.build._parts import ROOT, Control, Part, Root, Shared, path_digest, shown
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic
@@ -207,7 +207,7 @@ class _BackupReader:
                 yield member
                 continue
             place = backup_place(member.name)
-            if place is not None and place.snapshot == wanted:
+            if place is not None and (place.type, place.snapshot) == (self._backup.type, wanted):
                 empty = False
                 yield from self._part(place, member)
             elif place is None and control_path(member.name) in _STREAMS:
@@ -221,6 +221,9 @@ class _BackupReader:
         if b".." in path.split(b"/"):
             text = f"{os.fsdecode(member.name)!r} contains '..'"
             raise InvalidImageError(diagnose("dotdot-member", text, source=self._file.name))
+        if path == b"rootfs" and member.type is not EntryType.DIRECTORY:
+            text = f"{shown(member.name)} is a {member.type.title}, expected a directory"
+            raise InvalidImageError(diagnose("root-not-directory", text, source=self._file.name))
         if path == b"rootfs" or path.startswith(ROOT):
             yield from self._root(path[7:], place, member)
         elif path == b"backup.yaml" and self._backup.instance is None:
@@ -228,7 +231,11 @@ class _BackupReader:
             source = f"{self._file.name}:{os.fsdecode(member.name)}"
             self._backup = index_of_backup_yaml(self._backup, data, source=source)
         elif path in _FILES or path in self._extra or path.startswith(b"templates/"):
-            yield Control(path, member)
+            target = _inside(place, member)
+            if target is None and member.type is EntryType.HARD_LINK:
+                text = f"{shown(member.name)} is a hard link to something that is not in the instance"
+                raise InvalidImageError(diagnose("dangling-hard-link", text, source=self._file.name))
+            yield Control(path, member, target)
 
     def _root(self, path: bytes, place: BackupPlace, member: Member) -> Iterator[Root]:
         if self._idmap is None:
@@ -239,7 +246,7 @@ class _BackupReader:
         if self._idmap.ranges:
             entry = member.entry
             owner = self._idmap.unshift(entry.uid, entry.gid)
-            if owner is None or target in self._dropped:
+            if owner is None or (target is not None and path_digest(target) in self._dropped):
                 self._drop(path, entry)
                 return
         slash = b"/" if path and member.type is EntryType.DIRECTORY else b""
@@ -248,9 +255,9 @@ class _BackupReader:
     def _drop(self, path: bytes, entry: Entry) -> None:
         """Leave out a file that belongs to nobody in the instance, and later what is linked to it."""
         if entry.type is not EntryType.DIRECTORY and len(self._dropped) < _REMEMBERED:
-            self._dropped.add(path)
+            self._dropped.add(path_digest(path))
         self._outside += 1
-        self._first_outside = self._first_outside or f"{os.fsdecode(path)!r} of {entry.uid}:{entry.gid}"
+        self._first_outside = self._first_outside or f"{shown(path)} of {entry.uid}:{entry.gid}"
 
     def notes(self) -> Iterator[Diagnostic]:
         """Yield what was left out."""
@@ -269,12 +276,18 @@ _REMEMBERED = 100_000
 
 def _target(place: BackupPlace, member: Member) -> bytes | None:
     """Return where the target of a hard link is in the root; None where it is not in it."""
+    found = _inside(place, member)
+    return found[len(ROOT) :] if found and found.startswith(ROOT) else None
+
+
+def _inside(place: BackupPlace, member: Member) -> bytes | None:
+    """Return where the target of a hard link is in the instance's own directory; None where it is not in it."""
     if member.type is not EntryType.HARD_LINK:
         return None
     found = backup_place(member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target))
-    if found is None or found.snapshot != place.snapshot or not found.path.startswith(ROOT):
+    if found is None or (found.type, found.snapshot) != (place.type, place.snapshot):
         return None
-    return None if b".." in found.path.split(b"/") else found.path[len(ROOT) :]
+    return None if b".." in found.path.split(b"/") else found.path
 
 
 @attrs.frozen(kw_only=True)

@@ -247,7 +247,7 @@ def _print_github(reports: Iterable[_Report], _: argparse.Namespace) -> None:
     for report in reports:
         for finding in report.findings:
             diagnostic = finding.diagnostic
-            properties = {"file": report.files[0], "title": diagnostic.code}
+            properties = {"file": escape(report.files[0]), "title": diagnostic.code}
             if diagnostic.line is not None:
                 properties |= {"line": str(diagnostic.line), "col": str(diagnostic.column)}
             pairs = ",".join(f"{key}={_github(value, ',:')}" for key, value in properties.items())

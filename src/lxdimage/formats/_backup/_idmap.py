@@ -13,7 +13,7 @@ from lxdimage.rules import diagnose
 
 __all__ = ["IdMap", "IdRange", "parse_idmap"]
 
-_RANGES = 10_000
+_RANGES = 680  # a kernel takes 340 for users and as many for groups
 _ID_MAX = 0xFFFF_FFFF
 
 
