@@ -273,6 +273,14 @@ def test_github_annotations_are_workflow_commands(capsys: pytest.CaptureFixture[
     assert out.count("\n") == 1
 
 
+def test_github_annotations_have_no_control_character_of_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "bad\x1b[31m\u202e\n.tar"
+    Path(name).write_bytes(pack([member("rootfs/x")]))
+    _, out, _ = run(capsys, "validate", name, "--output-format", "github")
+    assert out.startswith(r"::error file=bad\x1b[31m\u202e\x0a.tar,title=")
+    assert out.strip("\n").isprintable()
+
+
 def test_each_validates_every_file_as_an_image_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "validate", "--each", "image.tar.gz", "image.tar.gz", "--output-format", "json")
     assert len(json.loads(out)["images"]) == 2
