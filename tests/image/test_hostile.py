@@ -9,8 +9,10 @@ import os
 import random
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 
@@ -225,6 +227,26 @@ def measured(setup: str) -> tuple[int, int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", ["", "templates/", "rootfs/"])
+def test_memory_does_not_grow_with_the_length_of_names(place: str) -> None:
+    long = [member(f"{place}{number}" + "x" * 500_000) for number in range(120)]
+    data = pack([member("metadata.yaml", METADATA), *long, member("rootfs/x")], tarfile.PAX_FORMAT)
+    tracemalloc.start()
+    try:
+        scan_image(io.BytesIO(data))
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_findings_about_templates_are_bounded() -> None:
+    many = [member(f"templates/{number}", b"xx") for number in range(100)]
+    data = pack([member("metadata.yaml", METADATA), *many, member("rootfs/x")])
+    found = judged(data, Limits(template_size=1)).diagnostics
+    assert [20] == [sum(finding.code == "template-too-large" for finding in found)]
+    assert any("and 80 more" in finding.message for finding in found)
+
+
 def test_an_image_of_three_gigabytes_takes_forty_megabytes_of_memory() -> None:
     peak, members, size = measured(
         """

@@ -20,6 +20,7 @@ from lxdimage.targets import Target
 __all__ = ["ControlCheck", "Judged", "described"]
 
 _REMEMBERED = 10_000
+_LONGEST = 4096  # bytes of a path: longer ones are never unpacked
 
 
 class Judged(NamedTuple):
@@ -77,7 +78,7 @@ class ControlCheck:
             decided: Whether the daemons have stopped reading before it.
         """
         path = control_path(member.name)
-        if not self.is_full:
+        if not self.is_full and len(path) <= _LONGEST:
             self.kinds[path] = member.type
         if path == b"metadata.yaml":
             self._metadata_members += 1

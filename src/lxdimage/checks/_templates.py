@@ -37,6 +37,8 @@ _STEPS = 20_000  # of one rendering
 _TRIED = 50  # rules
 _FINDINGS = 50  # in one template
 _HINTS = 20
+_NAMED = 1_000  # templates that are larger than the limits allow
+_LONGEST = 4096  # characters of the name of one
 
 
 class _Rules(NamedTuple):
@@ -68,6 +70,11 @@ class TemplatesCheck:
         self._awaited: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._mistakes: dict[tuple[str, int], tuple[Diagnostic, ...]] = {}
+
+    def add_larger(self, name: str) -> None:
+        """Take the name of a template that is larger than the limits allow; of many, and of long names, not all."""
+        if len(self.larger) < _NAMED and len(name) <= _LONGEST:
+            self.larger.append(name)
 
     def expect(self, metadata: Metadata, layout: Layout) -> None:
         """Learn from metadata which members of the root matter."""

@@ -15,7 +15,7 @@ __all__ = ["describe", "discard_output", "perhaps_unread"]
 def describe(error: OSError) -> str:
     """Return what happened to which file."""
     text = error.strerror or str(error)
-    return f"{escape(os.fsdecode(error.filename))!r}: {text}" if error.filename else text
+    return text if error.filename is None else f"{escape(os.fsdecode(error.filename))!r}: {text}"
 
 
 def discard_output() -> None:

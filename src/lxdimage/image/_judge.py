@@ -22,7 +22,6 @@ __all__ = ["Judge"]
 
 # Damage that GNU tar passes over without an error, so that an instance is created from what comes before it.
 _UNNOTICED = frozenset({"truncated-header", "lone-zero-block", "member-limit"})
-_NAMED = 1000  # templates that are too large
 _NO_ARCHIVE = "truncated-header"  # unless it is the very first header
 
 
@@ -136,7 +135,7 @@ class Judge:
             metadata=_as_stored(checked.metadata, self.target),
             templates=templates.files,
             files=files,
-            larger=tuple(templates.larger[:_NAMED]),
+            larger=tuple(templates.larger),
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import attrs
 
 from lxdimage._chunks import Chunks, drain, peek
+from lxdimage._findings import Findings
 from lxdimage._sources import Progress, Source, Tracker
 from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
 from lxdimage.checks import ControlCheck, TemplatesCheck, UnpackCheck, restaged
@@ -69,7 +70,7 @@ class Pass:
         self._control = ControlCheck(sources[0].name)
         # Of a split image's root, over what its metadata archive has left there.
         self._root_unpack = UnpackCheck(sources[-1].name)
-        self._findings: list[Diagnostic] = []
+        self._findings = Findings()
         self._templates = TemplatesCheck(sources[0].name)
         self._templates_size = 0
         self._disk_facts: Mapping[str, str] = {}
@@ -314,14 +315,15 @@ class Pass:
         elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
             self._templates.see_link(template, member.entry)
         elif name.startswith(b"templates/") and member.type is EntryType.FILE:
-            limit = self._limits.template_size
-            content = peek(member.chunks(), limit + 1)[0]
-            self._templates_size += len(content)
+            content, _ = peek(member.chunks(), (limit := self._limits.template_size) + 1)
+            self._templates_size += len(content) + len(name)
             if len(content) <= limit and self._templates_size <= self._limits.templates_size:
                 self._templates.files[template] = content
             else:
-                self._templates.larger.append(template)
-                text = f"template {os.fsdecode(name)!r} has more than {limit} bytes, or all have too many"
+                self._templates.add_larger(template)
+                text = (
+                    f"template {os.fsdecode(name[:200])!r} has more than {limit} bytes, or all have too many"
+                )
                 self._report([diagnose("template-too-large", text, source=self._sources[0].name)])
 
     def _end(self, stream: FileStream, reader: TarReader) -> None:
@@ -371,7 +373,7 @@ class Pass:
 
     def _report(self, findings: Iterable[Diagnostic]) -> None:
         """Take findings that are the same for all targets."""
-        self._findings.extend(findings)
+        self._findings.add(*findings)
 
     # ---- the second file of a split image ------------------------------------------------------------------
 
@@ -477,7 +479,7 @@ class Pass:
             *self._control.finish(judged),
             *self._templates.finish(judged, self._control.kinds),
             *(self._disk_findings if judged.type is ImageType.VIRTUAL_MACHINE else ()),
-            *self._findings,
+            *self._findings.all(),
         )
         refused = any(finding.stage is Stage.IMPORT for finding in findings)
         return Scan(
