@@ -50,6 +50,20 @@ def test_full_device_ends_in_a_status_of_ours(image: str, arguments: list[str], 
     assert b"Exception ignored" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("verb", ["convert", "extract"])
+def test_words_that_cannot_be_written_do_not_undo_what_was_done(image: str, verb: str) -> None:
+    done = run(verb, image, "-o", image + ".new", shell="2>/dev/full")
+
+    assert (done.returncode, Path(image + ".new").exists()) == (0, True)
+
+
+def test_a_name_that_is_empty_is_named(image: str) -> None:
+    done = run("convert", image, "-o", "")
+
+    assert (done.returncode, b"''" in done.stderr) == (2, True)
+
+
 def test_words_for_a_closed_standard_error_do_not_go_to_standard_output() -> None:
     done = run("info", "/nonexistent", shell="2>&-")
 

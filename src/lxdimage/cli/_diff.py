@@ -10,7 +10,7 @@ from lxdimage.archive import EntryType
 from lxdimage.cli._diff_text import diff_text, template_hunks
 from lxdimage.cli._failures import perhaps_unread
 from lxdimage.cli._options import add_limits, add_targets, files_of, limits_of
-from lxdimage.cli._output import Meter, rule_json, wants_colour
+from lxdimage.cli._output import Meter, rule_json, say, wants_colour
 from lxdimage.diagnostics import render
 from lxdimage.diff import (
     ComparedImage,
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=meter,
         )
     for finding in diff.diagnostics:
-        print(render(finding, colour=wants_colour(sys.stderr)), file=sys.stderr)
+        say(render(finding, colour=wants_colour(sys.stderr)))
     with perhaps_unread():
         if arguments.json:
             _print_json(diff)

@@ -16,7 +16,7 @@ from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument
 from lxdimage.build import OutputTarget, edit_image
 from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of, parse_pair
-from lxdimage.cli._output import Meter, print_notes
+from lxdimage.cli._output import Meter, print_notes, say
 from lxdimage.cli._template_rules import add_rules, rules_of
 from lxdimage.cli._usage import UsageError
 from lxdimage.cli._writing import (
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         old = metadata if metadata is not None else _metadata_text(files, arguments)
         metadata = written = _edited(old, Target(arguments.target))
         if metadata == old:
-            print("lxdimage: nothing was changed, so nothing is written", file=sys.stderr)
+            say("lxdimage: nothing was changed, so nothing is written")
             return 0
     elif metadata is not None:
         parse_metadata(metadata, name=arguments.metadata, target=Target(arguments.target))  # names the file

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from lxdimage.cli._options import add_limits, add_members, files_and_members, files_of, limits_of
-from lxdimage.cli._output import Meter, wants_colour
+from lxdimage.cli._output import Meter, say, wants_colour
 from lxdimage.diagnostics import Severity, escape, render
 from lxdimage.extract import extract_image
 from lxdimage.image import arrange_files
@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in done.diagnostics:
         failed = failed or finding.severity is Severity.ERROR
         if finding.severity is Severity.ERROR or not arguments.quiet:
-            print(render(finding, colour=wants_colour(sys.stderr)), file=sys.stderr)
+            say(render(finding, colour=wants_colour(sys.stderr)))
     if not arguments.quiet:
         noun = "member" if done.members == 1 else "members"
-        print(f"{done.members:,} {noun} extracted to {escape(done.path)}", file=sys.stderr)
+        say(f"{done.members:,} {noun} extracted to {escape(done.path)}")
     return 1 if failed else 0

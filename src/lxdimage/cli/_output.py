@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Self, TextIO
 
@@ -22,6 +23,7 @@ __all__ = [
     "print_json",
     "print_notes",
     "rule_json",
+    "say",
     "size_text",
     "table",
     "wants_colour",
@@ -54,10 +56,16 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def say(text: str) -> None:
+    """Print words to standard error; that nobody can read them does not undo what was done."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
+
+
 def print_notes(notes: Iterable[Diagnostic]) -> None:
     """Print findings to standard error."""
     for note in notes:
-        print(render(note, colour=wants_colour(sys.stderr)), file=sys.stderr)
+        say(render(note, colour=wants_colour(sys.stderr)))
 
 
 def bold(text: str, *, colour: bool) -> str:

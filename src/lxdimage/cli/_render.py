@@ -16,7 +16,7 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.cli._failures import perhaps_unread
 from lxdimage.cli._instance import add_instance, instance_of
 from lxdimage.cli._options import add_files, add_limits, add_targets, files_of, limits_of
-from lxdimage.cli._output import bold, print_json, print_notes, wants_colour
+from lxdimage.cli._output import bold, print_json, print_notes, say, wants_colour
 from lxdimage.cli._rendered import compare, file_json, header, text_lines, write_tree
 from lxdimage.errors import LimitExceededError, TemplateError
 from lxdimage.image import Image, arrange_files, open_image, open_members
@@ -123,7 +123,7 @@ def _show(files: Sequence[RenderedFile], arguments: argparse.Namespace) -> int:
         for file in files:
             print(bold(header(file), colour=colour), *text_lines(file.content), sep="\n")
     if not files:
-        print("lxdimage: no rule fires", file=sys.stderr)
+        say("lxdimage: no rule fires")
     return 0
 
 
@@ -141,7 +141,7 @@ def _existing(
     if not wanted:
         return found
     if not all(isinstance(file, str | os.PathLike) for file in files):
-        print("lxdimage: standard input is read once, so the root is taken for empty", file=sys.stderr)
+        say("lxdimage: standard input is read once, so the root is taken for empty")
         return found
     for _ in range(_ROUNDS):
         found = _look(files, wanted, limits)

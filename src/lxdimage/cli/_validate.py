@@ -16,6 +16,7 @@ from lxdimage.cli._output import (
     bold,
     metadata_json,
     print_json,
+    say,
     size_text,
     wants_colour,
 )
@@ -127,7 +128,7 @@ def _tried(given: Sequence[FileArgument], arguments: argparse.Namespace) -> _Rep
     try:
         return _report(given, arguments)
     except OSError as error:
-        print(f"lxdimage: error: {describe(error)}", file=sys.stderr)
+        say(f"lxdimage: error: {describe(error)}")
         return None
 
 

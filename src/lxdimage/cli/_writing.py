@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from lxdimage.build import BuiltImage, OutputTarget
 from lxdimage.cli._options import number_parser, parse_pair
-from lxdimage.cli._output import print_notes, size_text
+from lxdimage.cli._output import print_notes, say, size_text
 from lxdimage.cli._usage import UsageError
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import escape
@@ -184,7 +184,10 @@ def print_built(built: BuiltImage, arguments: argparse.Namespace) -> None:
     if not arguments.quiet:
         print_notes(built.notes)
         for file in built.files:
-            print(f"{escape(file.path)}: {size_text(file.size)}", file=sys.stderr)
+            say(f"{escape(file.path)}: {size_text(file.size)}")
         if built.source is not None:
-            print(f"old fingerprint: {built.source}", file=sys.stderr)
-    print(built.fingerprint, file=sys.stderr if arguments.output == "-" else sys.stdout)
+            say(f"old fingerprint: {built.source}")
+    if arguments.output == "-":
+        say(str(built.fingerprint))
+    else:
+        print(built.fingerprint)
