@@ -411,9 +411,8 @@ def test_every_verb_that_writes_two_files_is_told_so_alike(
 def test_extract_writes_members(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, words = run(capsys, "extract", "image.tar.gz", "-o", "to")
     assert (status, out) == (0, "")
-    assert (
-        words.splitlines()[-1] == "8 members extracted to to"
-    )  # whoever is not root is told of owners before
+    # Whoever is not root is told of owners before.
+    assert words.splitlines()[-1] == "8 members extracted to to"
     assert Path("to/rootfs/etc/hostname").read_text() == "old\n"
     status, _, words = run(capsys, "extract", "root.tar", "meta.tar", "rootfs/etc", "-o", "two")
     assert (status, words.splitlines()[-1]) == (0, "1 member extracted to two")
