@@ -125,6 +125,17 @@ ALL = [found for module in MODULES for found in _imports(module)]
 OWN = [found for found in ALL if found.name.split(".")[0] == "lxdimage"]
 
 
+def _offered(module: str) -> set[str]:
+    """Return the names in a module's ``__all__``."""
+    for node in MODULES[module].body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(at, ast.Name) and at.id == "__all__" for at in node.targets
+        ):
+            texts = (text.value for text in ast.walk(node.value) if isinstance(text, ast.Constant))
+            return set(map(str, texts))
+    return set()
+
+
 def _unit(module: str) -> str:
     """Return what stands at the top level for a module: its package or itself."""
     return module.removeprefix("lxdimage").removeprefix(".").split(".")[0] or "__init__"
@@ -184,3 +195,16 @@ def test_nothing_else_is_imported() -> None:
     """Modules rest on the standard library, attrs and the declared dependencies."""
     allowed = {"lxdimage", "attrs", *LATE, *sys.stdlib_module_names}
     assert [str(found) for found in ALL if found.name.split(".")[0] not in allowed] == []
+
+
+def test_a_module_offers_what_others_import_from_it() -> None:
+    """A name that another module imports is in ``__all__``; what is not there is the module's own."""
+    wrong = []
+    for importer, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("lxdimage."):
+                continue
+            home = (node.module or "").removeprefix("lxdimage.")
+            names = {alias.name for alias in node.names if f"{home}.{alias.name}" not in MODULES}
+            wrong += [f"{importer}: {home}.{name}" for name in sorted(names - _offered(home))]
+    assert wrong == []

@@ -14,6 +14,7 @@ from zlib import adler32
 
 __all__ = [
     "BLOCK",
+    "OCTAL_DIGITS",
     "PADDING",
     "PAX_NULLABLE",
     "ZERO_BLOCK",

@@ -33,7 +33,7 @@ from lxdimage.archive._member import CHECKED_RECORDS, DATALESS, NO_RECORDS, TarM
 from lxdimage.archive._sparse_maps import SparseReader
 from lxdimage.limits import Limits
 
-__all__ = ["TarReader", "read_archive"]
+__all__ = ["Batch", "TarReader", "read_archive"]
 
 _EXTENSIONS = frozenset(b"xgLK")
 _EXTENSIONS_FOR_TAR = _EXTENSIONS | {0x58}  # Solaris' name for x

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lxdimage.compression import HEAD_SIZE, Compression, detect
 from lxdimage.targets import Target
 
-__all__ = ["HEAD_SIZE", "FileFormat", "begins_with_json", "identify"]
+__all__ = ["HEAD_SIZE", "QCOW2", "SQUASHFS", "VMDK", "FileFormat", "begins_with_json", "identify"]
 
 
 class FileFormat(NamedTuple):

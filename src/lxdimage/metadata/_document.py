@@ -11,7 +11,7 @@ from lxdimage.errors import InvalidMetadataError
 from lxdimage.metadata._yaml import Generation, Node, Parser, Text, Usage, YAMLError
 from lxdimage.rules import diagnose
 
-__all__ = ["Document", "Place", "read_document"]
+__all__ = ["Document", "Place", "read_document", "syntax_finding"]
 
 
 @attrs.frozen

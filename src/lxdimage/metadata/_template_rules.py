@@ -19,7 +19,7 @@ from lxdimage.metadata._model import TemplateRule, Trigger
 from lxdimage.metadata._show import listed, shown, shown_path
 from lxdimage.metadata._subject import Subject
 
-__all__ = ["RULE_LINTS", "RuleLint", "duplicate_targets"]
+__all__ = ["RULE_LINTS", "RuleLint", "duplicate_targets", "parse_mode"]
 
 RuleLint: TypeAlias = Callable[[Subject, str, TemplateRule], Iterator[Diagnostic]]
 

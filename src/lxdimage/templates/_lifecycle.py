@@ -30,6 +30,7 @@ from lxdimage.templates._places import Exists, Found, OutsideError, Place, find_
 __all__ = [
     "Action",
     "Exists",
+    "HasTemplates",
     "Instance",
     "RenderedFile",
     "TemplateContext",

@@ -26,6 +26,8 @@ from lxdimage.formats._seekable import RandomAccess
 from lxdimage.rules import diagnose
 
 __all__ = [
+    "COMPRESSED",
+    "PLACE_MASK",
     "Cluster",
     "ClusterKind",
     "Disk",

@@ -16,7 +16,18 @@ from lxdimage.archive import EntryType
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._metadata import Metadata
 
-__all__ = ["LONG_SYMLINK", "Body", "Device", "Directory", "File", "Inode", "InodeTable", "Special", "Symlink"]
+__all__ = [
+    "LONG_SYMLINK",
+    "NOTHING",
+    "Body",
+    "Device",
+    "Directory",
+    "File",
+    "Inode",
+    "InodeTable",
+    "Special",
+    "Symlink",
+]
 
 NOTHING = 0xFFFFFFFF
 """The number of a fragment or of extended attributes when there are none."""

@@ -36,8 +36,7 @@ METADATA_SIZE = 8192
 """Bytes that one metadata block holds at most, decompressed."""
 MISSING = (1 << 64) - 1
 """The place of a table that the file does not have."""
-PADDING = 4096
-"""What writers round the size of the file up to."""
+_PADDING = 4096  # what writers round the size of the file up to
 
 _FIELDS = {
     "magic": "4s",
@@ -137,7 +136,7 @@ class Superblock:
     @property
     def padded_bytes(self) -> int:
         """The size of the file with the padding that writers add."""
-        return -(-self.used_bytes // PADDING) * PADDING
+        return -(-self.used_bytes // _PADDING) * _PADDING
 
 
 def read_superblock(head: bytes, *, source: str = "") -> Superblock:
