@@ -24,6 +24,7 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage._sources import Progress
 from lxdimage.archive import (
+    NANO,
     SPARSE_FROM,
     Entry,
     EntryType,
@@ -42,7 +43,6 @@ __all__ = ["TreeOptions", "read_tree", "read_tree_items"]
 MapOwner: TypeAlias = Callable[[int, int], tuple[int, int]]
 """Gives the owner and group that a member gets for those that the file has; LookupError refuses them."""
 
-_NANO = 1_000_000_000
 _FILE = EntryType.FILE
 _NO_XATTRS: Mapping[str, bytes] = Entry(path=".", type=_FILE).xattrs
 _WHOLE = 1 << 20  # files up to this size are read in one piece
@@ -151,7 +151,7 @@ class _Walk:
         self._top = top
         self._options = options
         self._prefix = options.prefix
-        self._latest = None if options.latest is None else options.latest * _NANO
+        self._latest = None if options.latest is None else options.latest * NANO
         self._flags = _READ | _NOATIME
         self._open_directories: list[_Directory] = []
         self._large_file: int | None = None

@@ -8,7 +8,7 @@ the bytes of a tar, and `write_archive` makes such bytes.
 from __future__ import annotations
 
 from lxdimage.archive._copy import dump_member
-from lxdimage.archive._entry import Entry, EntryType, Member
+from lxdimage.archive._entry import NANO, Entry, EntryType, Member
 from lxdimage.archive._member import TarMember
 from lxdimage.archive._read import Batch, TarReader, read_archive
 from lxdimage.archive._runs import Renaming, RunReader
@@ -25,6 +25,7 @@ from lxdimage.archive._write import (
 
 __all__ = [
     "END_OF_ARCHIVE",
+    "NANO",
     "SPARSE_FROM",
     "Batch",
     "Entry",

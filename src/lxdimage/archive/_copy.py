@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from lxdimage import _gnutar, _tar
 from lxdimage._tar import BLOCK, HeaderError
+from lxdimage.archive._entry import NANO
 from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time, read_number
 
 __all__ = ["dump_member"]
@@ -68,18 +69,15 @@ def dump_member(
     return head.dump()
 
 
-_NANO = 1_000_000_000
-
-
 def _late_times(member: TarMember, latest: int) -> list[bytes]:
     """Return the names of those times of a member that are later than *latest*."""
     stated = {**member.shared_records, **member.records}
     late = [
         key
         for key in (b"atime", b"ctime")
-        if stated.get(key) and parse_time(key, stated[key]) > latest * _NANO
+        if stated.get(key) and parse_time(key, stated[key]) > latest * NANO
     ]
-    return [b"mtime", *late] if member.entry.mtime_ns > latest * _NANO else late
+    return [b"mtime", *late] if member.entry.mtime_ns > latest * NANO else late
 
 
 _ELSEWHERE = frozenset({b"path", _SPARSE_NAME})

@@ -11,7 +11,10 @@ import attrs
 from lxdimage._chunks import Chunks
 from lxdimage._frozen import frozen
 
-__all__ = ["Entry", "EntryType", "Member"]
+__all__ = ["NANO", "Entry", "EntryType", "Member"]
+
+NANO = 1_000_000_000
+"""Nanoseconds of a second: times of entries count those."""
 
 _NO_XATTRS: Mapping[str, bytes] = frozen({})
 

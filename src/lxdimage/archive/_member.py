@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol
 from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
 from lxdimage._tar import BLOCK, HeaderError, SparseMap, parse_number, parse_string
-from lxdimage.archive._entry import Entry, EntryType
+from lxdimage.archive._entry import NANO, Entry, EntryType
 from lxdimage.diagnostics import escape
 
 __all__ = [
@@ -285,12 +285,12 @@ def parse_time(key: bytes, text: bytes) -> int:
     if not match or not -(1 << 63) <= int(match[1]) < 1 << 63:
         raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected seconds")
     whole, fraction = match[1], int((match[2] or b"")[:9].ljust(9, b"0"))
-    return int(whole) * 1_000_000_000 + (-fraction if whole[:1] == b"-" else fraction)
+    return int(whole) * NANO + (-fraction if whole[:1] == b"-" else fraction)
 
 
 def _parse_time(records: Mapping[bytes, bytes], field: bytes) -> int:
     text = records.get(b"mtime")
-    return parse_time(b"mtime", text) if text else read_number(field, "mtime") * 1_000_000_000
+    return parse_time(b"mtime", text) if text else read_number(field, "mtime") * NANO
 
 
 # What Go parses of a PAX header whether or not anybody asks; a bad one makes the header invalid.

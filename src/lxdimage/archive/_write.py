@@ -19,7 +19,7 @@ from zlib import adler32
 
 from lxdimage import _tar
 from lxdimage._chunks import Chunks
-from lxdimage.archive._entry import Entry, EntryType
+from lxdimage.archive._entry import NANO, Entry, EntryType
 from lxdimage.archive._sparse import closed_map, stored_chunks, wrong_size
 from lxdimage.errors import BuildError
 from lxdimage.rules import diagnose
@@ -42,8 +42,7 @@ Item: TypeAlias = "tuple[Entry | bytes, Iterable[bytes]]"
 _FLUSH = 1 << 18
 _MAX_ID = 0o7777777
 _MAX_SIZE = _MAX_TIME = 0o77777777777
-_NANO = 1_000_000_000
-_LATEST_NS = _MAX_TIME * _NANO
+_LATEST_NS = _MAX_TIME * NANO
 
 
 def write_archive(  # noqa: C901 - the hot loop is kept in one piece
@@ -164,7 +163,7 @@ class PlainHeaders:
             or not 0 <= mtime_ns <= _LATEST_NS
         ):
             return None
-        front = b"%b%b%011o\0%011o\0" % (path.encode().ljust(100, b"\0"), owner, size, mtime_ns // _NANO)
+        front = b"%b%b%011o\0%011o\0" % (path.encode().ljust(100, b"\0"), owner, size, mtime_ns // NANO)
         # The low half of an Adler-32 is one more than the sum of the bytes.
         return b"%b%06o\0 %b" % (front, (adler32(front) & 0xFFFF) + _PLAIN_SUM, _PLAIN_TAIL)
 
@@ -190,7 +189,7 @@ class _Headers:
         path, size, mtime = entry.path, entry.size, entry.mtime_ns
         if entry.type is EntryType.FILE and not entry.xattrs and entry.data is None and path:
             blocks = self._plain.dump(path, entry.mode, entry.uid, entry.gid, size, mtime)
-            if blocks is not None and not (self._fractions and mtime % _NANO):
+            if blocks is not None and not (self._fractions and mtime % NANO):
                 return blocks, size
         return _dump_any(entry, fractions=self._fractions)
 
@@ -213,7 +212,7 @@ def _dump_any(entry: Entry, *, fractions: bool) -> tuple[bytes, int]:
         uid=_fitting(entry.uid, _MAX_ID),
         gid=_fitting(entry.gid, _MAX_ID),
         size=_fitting(stored + len(sparse), _MAX_SIZE),
-        mtime=_fitting(entry.mtime_ns // _NANO, _MAX_TIME),
+        mtime=_fitting(entry.mtime_ns // NANO, _MAX_TIME),
         target=target,
         device=entry.device or (0, 0),
         prefix=prefix,
@@ -259,7 +258,7 @@ def _records(
     ):  # fmt: skip
         if value > largest:
             yield key, b"%d" % value
-    seconds, fraction = divmod(entry.mtime_ns, _NANO)
+    seconds, fraction = divmod(entry.mtime_ns, NANO)
     if not 0 <= seconds <= _MAX_TIME or (fractions and fraction):
         yield b"mtime", _time(entry.mtime_ns, fractions=fractions)
     for attribute, content in entry.xattrs.items():
@@ -275,8 +274,8 @@ def xattr_record(name: str) -> bytes:
 def _time(nanoseconds: int, *, fractions: bool) -> bytes:
     """Return a time as PAX writes it: decimal seconds."""
     if not fractions:
-        return b"%d" % (nanoseconds // _NANO)
-    seconds, fraction = divmod(abs(nanoseconds), _NANO)
+        return b"%d" % (nanoseconds // NANO)
+    seconds, fraction = divmod(abs(nanoseconds), NANO)
     sign = b"-" if nanoseconds < 0 else b""
     return b"%b%d.%09d" % (sign, seconds, fraction) if fraction else b"%b%d" % (sign, seconds)
 

@@ -10,6 +10,7 @@ import attrs
 
 from lxdimage._chunks import Chunks, drain, read_ahead
 from lxdimage.archive import (
+    NANO,
     Entry,
     EntryType,
     Item,
@@ -37,7 +38,6 @@ from lxdimage.rules import diagnose
 
 __all__ = ["ArchiveRoot", "RootInput"]
 
-_NANO = 1_000_000_000
 # Flags of members that are no files: a volume's label, a directory as incremental backups list it, and what only
 # other volumes of the archive can complete.
 _LABEL, _LISTED, _INCOMPLETE = 0x56, 0x44, frozenset(b"MN")
@@ -232,7 +232,7 @@ class ArchiveRoot:
 
     def _top(self, place: Place) -> Entry:
         """Return the top directory that the archive lacks."""
-        return Entry(path=place.top, type=EntryType.DIRECTORY, mode=0o755, mtime_ns=place.made * _NANO)
+        return Entry(path=place.top, type=EntryType.DIRECTORY, mode=0o755, mtime_ns=place.made * NANO)
 
     def _entry(self, path: bytes, member: Member, place: Place) -> tuple[Entry, Chunks]:
         """Return a member as an entry."""
@@ -242,7 +242,7 @@ class ArchiveRoot:
         if isinstance(member, TarMember) and member.flag == _LISTED:
             changes |= {"type": EntryType.DIRECTORY, "size": 0}
         if options.latest is not None:
-            changes["mtime_ns"] = min(entry.mtime_ns, options.latest * _NANO)
+            changes["mtime_ns"] = min(entry.mtime_ns, options.latest * NANO)
         if entry.type is EntryType.HARD_LINK:
             changes["target"] = os.fsdecode(self._target(member, place))
         if options.owners is not None:

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks, peek
-from lxdimage.archive import Entry, EntryType, Item, TarMember, write_archive
+from lxdimage.archive import NANO, Entry, EntryType, Item, TarMember, write_archive
 from lxdimage.build._parts import (
     Control,
     Disk,
@@ -281,7 +281,7 @@ class Head:
 
     def _dumped(self, metadata: Metadata) -> Item:
         text = (self._revision.dump or dump_text)(metadata)
-        created = max(0, metadata.creation_timestamp) * 1_000_000_000
+        created = max(0, metadata.creation_timestamp) * NANO
         mtime = self._found.mtime_ns if self._found else created
         entry = Entry(path=_METADATA.decode(), type=EntryType.FILE, size=len(text), mtime_ns=mtime)
         return entry, (text,)
@@ -295,7 +295,7 @@ class Head:
         yield self._item
         self._spool.seek(0)
         yield b"", iter(lambda: self._spool.read(READ_SIZE), b"")
-        yield from self._new_templates(max(0, metadata.creation_timestamp) * 1_000_000_000)
+        yield from self._new_templates(max(0, metadata.creation_timestamp) * NANO)
 
     def _new_templates(self, mtime: int) -> Iterator[Item]:
         added = {name: text for name, text in self._revision.templates.items() if text is not None}

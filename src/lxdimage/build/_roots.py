@@ -15,7 +15,7 @@ from lxdimage._chunks import Chunks, peek
 from lxdimage._sources import FileArgument, Progress, Source, Tracker, open_sources, spool
 from lxdimage._tar import BLOCK, HeaderError, checksum, parse_number
 from lxdimage._tree import TreeOptions, read_tree, read_tree_items
-from lxdimage.archive import Entry, EntryType, Item
+from lxdimage.archive import NANO, Entry, EntryType, Item
 from lxdimage.build._archive_root import ArchiveRoot, RootInput
 from lxdimage.build._facts import NO_FACTS, RootFacts, directory_facts
 from lxdimage.build._options import Place, RootOptions
@@ -27,7 +27,6 @@ from lxdimage.rules import diagnose
 
 __all__ = ["DirectoryRoot", "DiskRoot", "Root", "open_root"]
 
-_NANO = 1_000_000_000
 _T = TypeVar("_T")
 _HEAD = 1 << 16  # of a disk; all that its header may say
 
@@ -102,7 +101,7 @@ class DiskRoot:
     def items(self, place: Place) -> Iterator[tuple[Entry, Chunks]]:
         """Yield it as the member that it is in a unified image."""
         entry = Entry(
-            path=place.top, type=EntryType.FILE, mode=0o600, size=self.size, mtime_ns=place.made * _NANO
+            path=place.top, type=EntryType.FILE, mode=0o600, size=self.size, mtime_ns=place.made * NANO
         )
         yield entry, self.chunks()
 

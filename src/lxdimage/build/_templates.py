@@ -10,7 +10,7 @@ import attrs
 
 from lxdimage._arguments import check_bytes
 from lxdimage._tree import TreeOptions, read_tree
-from lxdimage.archive import Entry, EntryType, Item
+from lxdimage.archive import NANO, Entry, EntryType, Item
 from lxdimage.diagnostics import Diagnostic, Severity
 from lxdimage.errors import BuildError, LimitExceededError
 from lxdimage.limits import Limits
@@ -21,8 +21,6 @@ __all__ = ["TemplatesArgument", "check_templates", "control_items", "read_templa
 
 TemplatesArgument: TypeAlias = str | os.PathLike[str] | Mapping[str, bytes] | None
 """A directory with template files, or their content by name."""
-
-_NANO = 1_000_000_000
 
 
 def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]:
@@ -92,7 +90,7 @@ def check_templates(
 
 def control_items(metadata: Metadata, templates: Mapping[str, bytes], made: int) -> Iterator[Item]:
     """Yield what stands in front of the root: metadata.yaml, then the templates, all of one time."""
-    made_ns = made * _NANO
+    made_ns = made * NANO
     text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
     yield Entry(path="metadata.yaml", type=EntryType.FILE, size=len(text), mtime_ns=made_ns), (text,)
     directories = {""} if templates else set()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from lxdimage.archive import Entry, EntryType
+from lxdimage.archive import NANO, Entry, EntryType
 from lxdimage.cli._options import add_files, add_limits, files_of, limits_of
 from lxdimage.diagnostics import escape
 from lxdimage.image import ImageMember, arrange_files, open_members
@@ -91,9 +91,9 @@ def _mode_text(mode: int) -> str:
 
 def _time_text(nanoseconds: int) -> str:
     try:
-        return (_EPOCH + timedelta(seconds=nanoseconds // 1_000_000_000)).strftime("%Y-%m-%d %H:%M")
+        return (_EPOCH + timedelta(seconds=nanoseconds // NANO)).strftime("%Y-%m-%d %H:%M")
     except OverflowError:
-        return f"{nanoseconds // 1_000_000_000:>16}"
+        return f"{nanoseconds // NANO:>16}"
 
 
 def _json(path: str, entry: Entry) -> dict[str, object]:
@@ -103,7 +103,7 @@ def _json(path: str, entry: Entry) -> dict[str, object]:
         "mode": f"{entry.mode:04o}",
         "uid": entry.uid,
         "gid": entry.gid,
-        "mtime": entry.mtime_ns / 1_000_000_000,
+        "mtime": entry.mtime_ns / NANO,
         "size": entry.size,
         "target": entry.target or None,
         "device": list(entry.device) if entry.device else None,

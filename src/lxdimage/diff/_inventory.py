@@ -15,7 +15,7 @@ import attrs
 
 from lxdimage._frozen import frozen
 from lxdimage._sources import Source, Tracker
-from lxdimage.archive import EntryType, Member, TarMember
+from lxdimage.archive import NANO, EntryType, Member, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.diff._model import NO_XATTRS, ComparedImage, MemberState
 from lxdimage.errors import InvalidMetadataError, LimitExceededError
@@ -39,7 +39,6 @@ _LONGEST = 4096  # bytes of a path or target that is kept as it is: no system ha
 _XATTRS = 1024  # bytes of extended attributes that are kept as they are
 _KNOWN_XATTRS = 4096
 _RATIO_COUNTS_FROM = 256 << 20
-_NANO = 1_000_000_000
 _EMPTY = hashlib.sha256(b"", usedforsecurity=False).digest()
 # Flags of tar members that are no files: a volume's label, and a directory as incremental backups list it.
 _LABEL, _LISTED = 0x56, 0x44
@@ -164,7 +163,7 @@ class _Collector:
             mode=entry.mode,
             uid=entry.uid,
             gid=entry.gid,
-            mtime=entry.mtime_ns // _NANO,
+            mtime=entry.mtime_ns // NANO,
             size=entry.size if is_file else 0,
             digest=self._content(path, member) if is_file else None,
             target=os.fsdecode(_bounded(os.fsencode(entry.target))) if entry.target else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lxdimage._chunks import Chunks
-from lxdimage.archive import Entry, EntryType
+from lxdimage.archive import NANO, Entry, EntryType
 from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._inodes import (
     LONG_SYMLINK,
@@ -29,7 +29,6 @@ ROOT = b"./"
 """The name of the root directory."""
 
 _LONGEST_TARGET = 4095
-_NANOSECONDS = 1_000_000_000
 
 
 class EntryReader:
@@ -71,7 +70,7 @@ class EntryReader:
             mode=inode.mode,
             uid=uid,
             gid=gid,
-            mtime_ns=inode.mtime * _NANOSECONDS,
+            mtime_ns=inode.mtime * NANO,
             size=size,
             target=target.decode("utf-8", "surrogateescape"),
             device=device,

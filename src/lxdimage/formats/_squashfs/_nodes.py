@@ -13,7 +13,7 @@ from typing import NamedTuple
 import attrs
 
 from lxdimage._findings import Findings
-from lxdimage.archive import Entry, EntryType
+from lxdimage.archive import NANO, Entry, EntryType
 from lxdimage.errors import BuildError
 from lxdimage.formats._squashfs._data import StoredFile
 from lxdimage.rules import diagnose
@@ -26,7 +26,6 @@ _LONGEST_TARGET = 65535
 _LARGEST_ID = (1 << 32) - 1
 _LARGEST_TIME = (1 << 32) - 1
 _LARGEST_DEVICE = ((1 << 12) - 1, (1 << 20) - 1)
-_NANOSECONDS = 1_000_000_000
 _MOST_PARENTS = 4096
 
 
@@ -219,7 +218,7 @@ class NodeTree:
         return node
 
     def _time(self, entry: Entry) -> int:
-        time = entry.mtime_ns // _NANOSECONDS
+        time = entry.mtime_ns // NANO
         if 0 <= time <= _LARGEST_TIME:
             return time
         self.lose("squashfs-lost-time", f"the modification time {time} was replaced", entry)
