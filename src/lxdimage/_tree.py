@@ -25,6 +25,7 @@ from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage._sources import Progress
 from lxdimage.archive import (
     NANO,
+    NO_XATTRS,
     SPARSE_FROM,
     Entry,
     EntryType,
@@ -44,7 +45,6 @@ MapOwner: TypeAlias = Callable[[int, int], tuple[int, int]]
 """Gives the owner and group that a member gets for those that the file has; LookupError refuses them."""
 
 _FILE = EntryType.FILE
-_NO_XATTRS: Mapping[str, bytes] = Entry(path=".", type=_FILE).xattrs
 _WHOLE = 1 << 20  # files up to this size are read in one piece
 
 # Set by the machine for itself, and of no use or even harmful anywhere else.
@@ -330,7 +330,7 @@ class _Walk:
             self._links[key] = (first or path, left - 1)
         if not first:
             return None
-        return self._entry(path, EntryType.HARD_LINK, status, _NO_XATTRS, target=self._options.prefix + first)
+        return self._entry(path, EntryType.HARD_LINK, status, NO_XATTRS, target=self._options.prefix + first)
 
     # ---- attributes ----------------------------------------------------------------------------------------------
 
@@ -377,7 +377,7 @@ class _Walk:
         try:
             names = _listxattr(file) if follow else _listxattr(file, follow_symlinks=False)
             if not names:
-                return _NO_XATTRS
+                return NO_XATTRS
             found = {
                 name: os.getxattr(file, name, follow_symlinks=follow)
                 for name in sorted(names)
@@ -385,7 +385,7 @@ class _Walk:
             }
         except OSError as error:
             if error.errno in {errno.ENOTSUP, errno.ENOSYS} or not (follow or _DESCRIPTORS.is_dir()):
-                return _NO_XATTRS
+                return NO_XATTRS
             if error.errno == errno.ENODATA:
                 raise self._changed(path, "lost an extended attribute") from error
             raise self._failed(error, path) from error

@@ -8,8 +8,8 @@ the bytes of a tar, and `write_archive` makes such bytes.
 from __future__ import annotations
 
 from lxdimage.archive._copy import dump_member
-from lxdimage.archive._entry import NANO, Entry, EntryType, Member
-from lxdimage.archive._member import TarMember
+from lxdimage.archive._entry import NANO, NO_XATTRS, Entry, EntryType, Member
+from lxdimage.archive._member import NO_RECORDS, TarMember
 from lxdimage.archive._read import Batch, TarReader, read_archive
 from lxdimage.archive._runs import Renaming, RunReader
 from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
@@ -26,6 +26,8 @@ from lxdimage.archive._write import (
 __all__ = [
     "END_OF_ARCHIVE",
     "NANO",
+    "NO_RECORDS",
+    "NO_XATTRS",
     "SPARSE_FROM",
     "Batch",
     "Entry",

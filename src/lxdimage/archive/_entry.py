@@ -11,12 +11,13 @@ import attrs
 from lxdimage._chunks import Chunks
 from lxdimage._frozen import frozen
 
-__all__ = ["NANO", "Entry", "EntryType", "Member"]
+__all__ = ["NANO", "NO_XATTRS", "Entry", "EntryType", "Member"]
 
 NANO = 1_000_000_000
 """Nanoseconds of a second: times of entries count those."""
 
-_NO_XATTRS: Mapping[str, bytes] = frozen({})
+NO_XATTRS: Mapping[str, bytes] = frozen({})
+"""What nearly every entry has."""
 
 
 class EntryType(Enum):
@@ -65,7 +66,7 @@ class Entry:
     size: int = 0
     target: str = ""
     device: tuple[int, int] | None = None
-    xattrs: Mapping[str, bytes] = _NO_XATTRS
+    xattrs: Mapping[str, bytes] = NO_XATTRS
     data: tuple[tuple[int, int], ...] | None = None
 
 

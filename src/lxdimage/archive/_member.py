@@ -34,6 +34,7 @@ for _type in EntryType:
 DATALESS = frozenset(b"123456")
 _PIECE = 1 << 20
 NO_RECORDS: Mapping[bytes, bytes] = MappingProxyType({})
+"""The PAX records of a member that has none; always the same object."""
 _XATTR = b"SCHILY.xattr."
 
 

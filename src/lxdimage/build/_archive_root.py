@@ -11,6 +11,7 @@ import attrs
 from lxdimage._chunks import Chunks, drain, read_ahead
 from lxdimage.archive import (
     NANO,
+    NO_RECORDS,
     Entry,
     EntryType,
     Item,
@@ -24,7 +25,6 @@ from lxdimage.archive import (
     dump_member,
     xattr_record,
 )
-from lxdimage.archive._member import NO_RECORDS
 from lxdimage.build._facts import RootFacts, archive_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap

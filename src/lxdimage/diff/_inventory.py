@@ -15,9 +15,9 @@ import attrs
 
 from lxdimage._frozen import frozen
 from lxdimage._sources import Source, Tracker
-from lxdimage.archive import NANO, EntryType, Member, TarMember
+from lxdimage.archive import NANO, NO_XATTRS, EntryType, Member, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
-from lxdimage.diff._model import NO_XATTRS, ComparedImage, MemberState
+from lxdimage.diff._model import ComparedImage, MemberState
 from lxdimage.errors import InvalidMetadataError, LimitExceededError
 from lxdimage.formats import METADATA_NAMES, METADATA_SIZE, ImageType, Layout, control_path
 from lxdimage.image import DISK_HEAD, ContentReader, ImageMember, disk_facts

@@ -8,15 +8,13 @@ from typing import TypeAlias
 
 import attrs
 
-from lxdimage._frozen import frozen
-from lxdimage.archive import EntryType
+from lxdimage.archive import NO_XATTRS, EntryType
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.formats import ImageType, Layout
 from lxdimage.image import FileFacts
 from lxdimage.metadata import TemplateRule
 
 __all__ = [
-    "NO_XATTRS",
     "ComparedImage",
     "FieldChange",
     "FieldValue",
@@ -29,8 +27,6 @@ __all__ = [
 
 FieldValue: TypeAlias = str | int | bool | tuple[str, ...] | TemplateRule | None
 """A value of metadata.yaml or of a disk's header; None where there is none."""
-
-NO_XATTRS: Mapping[str, bytes] = frozen({})
 
 
 class MemberField(Enum):

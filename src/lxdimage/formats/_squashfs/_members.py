@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lxdimage._chunks import Chunks
-from lxdimage.archive import NANO, Entry, EntryType
+from lxdimage.archive import NANO, NO_XATTRS, Entry, EntryType
 from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._inodes import (
     LONG_SYMLINK,
@@ -21,7 +21,7 @@ from lxdimage.formats._squashfs._open import Tables
 from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.formats._squashfs._superblock import Flags
 from lxdimage.formats._squashfs._walk import Found
-from lxdimage.formats._squashfs._xattrs import NO_XATTRS, is_settable
+from lxdimage.formats._squashfs._xattrs import is_settable
 
 __all__ = ["ROOT", "EntryReader", "SquashfsMember"]
 

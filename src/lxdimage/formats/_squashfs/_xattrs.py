@@ -13,7 +13,7 @@ from functools import cached_property
 
 from lxdimage._chunks import Cursor
 from lxdimage._frozen import frozen
-from lxdimage.archive import EntryType
+from lxdimage.archive import NO_XATTRS, EntryType
 from lxdimage.formats._squashfs._codecs import Decoder
 from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._inodes import NOTHING
@@ -22,7 +22,7 @@ from lxdimage.formats._squashfs._refusals import Refusals
 from lxdimage.formats._squashfs._superblock import Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 
-__all__ = ["NAMESPACES", "NO_XATTRS", "XattrTable", "is_settable"]
+__all__ = ["NAMESPACES", "XattrTable", "is_settable"]
 
 NAMESPACES: tuple[bytes, ...] = (b"user.", b"trusted.", b"security.")
 """What the number of a namespace stands for."""
@@ -39,7 +39,6 @@ _LONGEST_NAME = 255
 _MOST_ATTRIBUTES = 65536
 _LARGEST_SET = 1 << 20
 _CACHED_SETS = 64
-NO_XATTRS: Mapping[str, bytes] = frozen({})
 
 
 def is_settable(name: str, kind: EntryType) -> bool:
