@@ -14,9 +14,20 @@ from zlib import adler32
 
 __all__ = [
     "BLOCK",
+    "CONTINUED",
+    "DUMPED_DIRECTORY",
+    "GNU_SPARSE",
+    "LONG_NAME",
+    "LONG_TARGET",
+    "MAX_ID",
+    "MAX_SIZE",
+    "MAX_TIME",
     "OCTAL_DIGITS",
     "PADDING",
+    "PAX",
     "PAX_NULLABLE",
+    "SOLARIS_PAX",
+    "VOLUME_LABEL",
     "ZERO_BLOCK",
     "HeaderError",
     "SparseMap",
@@ -53,6 +64,18 @@ PADDING = tuple(bytes(-size % BLOCK) for size in range(BLOCK))
 """The zeros that fill up the last block, by the bytes in it."""
 
 SparseMap = tuple[tuple[int, int], ...]
+
+# Type flags, as `TarMember.flag` has them.  Of those that POSIX numbers, `EntryType` says what they are.
+PAX, SOLARIS_PAX = 0x78, 0x58  # x, and X as Solaris writes it
+LONG_NAME, LONG_TARGET = 0x4C, 0x4B  # GNU's L and K
+GNU_SPARSE = 0x53  # S: the oldest of the formats for sparse files
+DUMPED_DIRECTORY = 0x44  # D: GNU's directories with a list of what is in them, in incremental backups
+CONTINUED = 0x4D  # M: what is continued from another volume
+VOLUME_LABEL = 0x56  # V
+
+# The largest numbers that the octal digits of a ustar header hold.
+MAX_ID = 0o7777777
+MAX_SIZE = MAX_TIME = 0o77777777777
 
 
 class HeaderError(ValueError):

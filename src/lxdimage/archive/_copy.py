@@ -10,16 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lxdimage import _gnutar, _tar
-from lxdimage._tar import BLOCK, HeaderError
+from lxdimage._tar import (
+    BLOCK,
+    GNU_SPARSE,
+    LONG_NAME,
+    LONG_TARGET,
+    MAX_ID,
+    MAX_SIZE,
+    MAX_TIME,
+    PAX,
+    HeaderError,
+)
 from lxdimage.archive._entry import NANO
 from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time, read_number
 
 __all__ = ["dump_member"]
 
-_PAX, _LONG_NAME, _LONG_TARGET = 0x78, 0x4C, 0x4B
 _SPARSE_NAME = b"GNU.sparse.name"
-_MAX_ID = 0o7777777
-_MAX_SIZE = _MAX_TIME = 0o77777777777
 
 
 def dump_member(
@@ -88,9 +95,9 @@ def _is_short(member: TarMember, name: bytes) -> bool:
     if len(name) > 100 or member.header[345]:
         return False
     return not member.lead or (
-        member.lead[156] == _PAX
+        member.lead[156] == PAX
         and _ELSEWHERE.isdisjoint(member.records)
-        and not any(flag == _LONG_NAME for flag, _, _ in _extensions(member.lead))
+        and not any(flag == LONG_NAME for flag, _, _ in _extensions(member.lead))
     )
 
 
@@ -124,15 +131,15 @@ class _Head:
         self._records_changed = False
         for flag, blocks, payload in _extensions(member.lead):
             self._blocks[flag] = blocks
-            if flag == _PAX:
+            if flag == PAX:
                 self._records = _records(payload)
 
     def rename(self, name: bytes) -> None:
         split = self._split(name)
         moved = self._replace(_SPARSE_NAME, name)
         moved = self._replace(b"path", name) or moved
-        if _LONG_NAME in self._blocks or (split is None and self._gnu and not moved):
-            self._blocks[_LONG_NAME] = _tar.dump_extension(b"L", name + b"\0", b"././@LongLink")
+        if LONG_NAME in self._blocks or (split is None and self._gnu and not moved):
+            self._blocks[LONG_NAME] = _tar.dump_extension(b"L", name + b"\0", b"././@LongLink")
         elif split is None and not moved:
             self._add(b"path", name)
         if not self._has(_SPARSE_NAME):
@@ -156,8 +163,8 @@ class _Head:
 
     def relink(self, target: bytes) -> None:
         moved = self._replace(b"linkpath", target)
-        if _LONG_TARGET in self._blocks or (len(target) > 100 and self._gnu and not moved):
-            self._blocks[_LONG_TARGET] = _tar.dump_extension(b"K", target + b"\0", b"././@LongLink")
+        if LONG_TARGET in self._blocks or (len(target) > 100 and self._gnu and not moved):
+            self._blocks[LONG_TARGET] = _tar.dump_extension(b"K", target + b"\0", b"././@LongLink")
         elif len(target) > 100 and not moved:
             self._add(b"linkpath", target)
         self._put(b"linkpath", target[:100].ljust(100, b"\0"))
@@ -167,11 +174,11 @@ class _Head:
         if self._header[257:262] == b"ustar":
             self._header[start:end] = bytes(end - start)
         self._remove(record)
-        self._number(key, value, _MAX_ID)
+        self._number(key, value, MAX_ID)
 
     def date(self, key: bytes, seconds: int) -> None:
         if key == b"mtime":
-            self._number(key, seconds, _MAX_TIME)
+            self._number(key, seconds, MAX_TIME)
         else:
             self.put_record(key, b"%d" % seconds)
 
@@ -227,7 +234,7 @@ class _Head:
         member = self._member
         if member.sparse is None:
             return b""
-        if member.flag == 0x53:
+        if member.flag == GNU_SPARSE:
             inside = sum(member.header[at] != 0 for at in range(398, 482, 24))
             more = _tar.dump_old_sparse(member.sparse[inside:])
             return (more or bytes(BLOCK)) if member.header[482] and inside == 4 else b""
@@ -235,7 +242,7 @@ class _Head:
             return b""
         blocks = _tar.dump_sparse_text(member.sparse)
         if self._claimed_size() != member.stored + len(blocks):
-            self._number(b"size", member.stored + len(blocks), _MAX_SIZE)
+            self._number(b"size", member.stored + len(blocks), MAX_SIZE)
         return blocks
 
     def _claimed_size(self) -> int:
@@ -254,9 +261,9 @@ class _Head:
         sparse = self._sparse_blocks()
         if self._records_changed:
             payload = _tar.dump_pax(self._records)
-            old = self._blocks.get(_PAX)
+            old = self._blocks.get(PAX)
             name = _tar.parse_string(old[:100]) if old else b"PaxHeaders.0"
-            self._blocks[_PAX] = _tar.dump_extension(b"x", payload, name) if self._records else b""
+            self._blocks[PAX] = _tar.dump_extension(b"x", payload, name) if self._records else b""
         return b"".join(self._blocks.values()) + _tar.sealed(bytes(self._header)) + sparse
 
 

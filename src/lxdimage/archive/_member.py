@@ -11,7 +11,7 @@ from typing import NoReturn, Protocol
 
 from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
-from lxdimage._tar import BLOCK, HeaderError, SparseMap, parse_number, parse_string
+from lxdimage._tar import BLOCK, LONG_TARGET, HeaderError, SparseMap, parse_number, parse_string
 from lxdimage.archive._entry import NANO, Entry, EntryType
 from lxdimage.diagnostics import escape
 
@@ -124,7 +124,7 @@ class TarMember:
         if self._records is None:  # nothing but times
             return name
         for flag, payload in extensions(self.lead):
-            if flag == 0x4B:
+            if flag == LONG_TARGET:
                 name = parse_string(payload)
         return parse_string(self.records.get(b"linkpath", name))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from lxdimage import _gnutar, _tar
 from lxdimage._gnutar import SparseRecords
-from lxdimage._tar import BLOCK, HeaderError, SparseMap, is_gnu, is_ustar
+from lxdimage._tar import BLOCK, DUMPED_DIRECTORY, GNU_SPARSE, HeaderError, SparseMap, is_gnu, is_ustar
 from lxdimage.archive._blocks import TarBlocks
 from lxdimage.archive._entry import EntryType
 from lxdimage.archive._member import DATALESS, TarMember, integer_record
@@ -20,8 +20,6 @@ from lxdimage.limits import Limits
 __all__ = ["SparseReader"]
 
 _SPARSE = b"GNU.sparse."
-_OLD = 0x53  # the type flag of the oldest format
-_DUMPED = 0x44  # that of GNU's directories with a list of what is in them
 
 
 class SparseReader(TarBlocks):
@@ -38,7 +36,7 @@ class SparseReader(TarBlocks):
         Raises:
             HeaderError: When it is malformed.
         """
-        if member.flag == _OLD:
+        if member.flag == GNU_SPARSE:
             if not is_gnu(member.header):
                 raise HeaderError("sparse member without GNU magic")
             pairs = self._tables(member.header)
@@ -128,7 +126,7 @@ class SparseReader(TarBlocks):
             HeaderError: When it is malformed.
         """
         size = member.size if found is None or found.size is None else found.size
-        if member.flag == _OLD and is_gnu(member.header):
+        if member.flag == GNU_SPARSE and is_gnu(member.header):
             size = _gnutar.parse_number(member.header[483:495], "sparse size")
             pairs = self._tables_for_tar(member.header, size)
         elif found is not None and is_ustar(member.header) and (found.in_data or found.pairs):
@@ -166,7 +164,7 @@ class SparseReader(TarBlocks):
 
 def _is_file(member: TarMember) -> bool:
     """Tell whether tar makes a file of a member: a directory, too, can have content to GNU."""
-    return member.type is EntryType.FILE and member.flag != _DUMPED
+    return member.type is EntryType.FILE and member.flag != DUMPED_DIRECTORY
 
 
 def _misread(member: TarMember) -> str:

@@ -19,6 +19,7 @@ from zlib import adler32
 
 from lxdimage import _tar
 from lxdimage._chunks import Chunks
+from lxdimage._tar import MAX_ID, MAX_SIZE, MAX_TIME
 from lxdimage.archive._entry import NANO, Entry, EntryType
 from lxdimage.archive._sparse import closed_map, stored_chunks, wrong_size
 from lxdimage.errors import BuildError
@@ -40,9 +41,7 @@ Item: TypeAlias = "tuple[Entry | bytes, Iterable[bytes]]"
 """What `write_archive` takes: an entry, or the blocks of a member's headers as they are, and the content."""
 
 _FLUSH = 1 << 18
-_MAX_ID = 0o7777777
-_MAX_SIZE = _MAX_TIME = 0o77777777777
-_LATEST_NS = _MAX_TIME * NANO
+_LATEST_NS = MAX_TIME * NANO
 
 
 def write_archive(  # noqa: C901 - the hot loop is kept in one piece
@@ -159,7 +158,7 @@ class PlainHeaders:
             or len(path) > 100
             or not path.isascii()
             or "\0" in path
-            or not 0 <= size <= _MAX_SIZE
+            or not 0 <= size <= MAX_SIZE
             or not 0 <= mtime_ns <= _LATEST_NS
         ):
             return None
@@ -169,7 +168,7 @@ class PlainHeaders:
 
     def _remembered(self, key: tuple[int, int, int]) -> bytes | None:
         """Return the fields for mode and owner, or None where a header cannot hold them."""
-        if not all(0 <= number <= _MAX_ID for number in key) or key[0] > 0o7777:
+        if not all(0 <= number <= MAX_ID for number in key) or key[0] > 0o7777:
             return None
         if len(self._owners) > 1000:
             self._owners.clear()
@@ -209,10 +208,10 @@ def _dump_any(entry: Entry, *, fractions: bool) -> tuple[bytes, int]:
         short,
         entry.type.value.encode(),
         mode=entry.mode,
-        uid=_fitting(entry.uid, _MAX_ID),
-        gid=_fitting(entry.gid, _MAX_ID),
-        size=_fitting(stored + len(sparse), _MAX_SIZE),
-        mtime=_fitting(entry.mtime_ns // NANO, _MAX_TIME),
+        uid=_fitting(entry.uid, MAX_ID),
+        gid=_fitting(entry.gid, MAX_ID),
+        size=_fitting(stored + len(sparse), MAX_SIZE),
+        mtime=_fitting(entry.mtime_ns // NANO, MAX_TIME),
         target=target,
         device=entry.device or (0, 0),
         prefix=prefix,
@@ -254,12 +253,12 @@ def _records(
     if not target.isascii() or len(target) > 100:
         yield b"linkpath", target
     for key, value, largest in (
-        (b"uid", entry.uid, _MAX_ID), (b"gid", entry.gid, _MAX_ID), (b"size", size, _MAX_SIZE)
+        (b"uid", entry.uid, MAX_ID), (b"gid", entry.gid, MAX_ID), (b"size", size, MAX_SIZE)
     ):  # fmt: skip
         if value > largest:
             yield key, b"%d" % value
     seconds, fraction = divmod(entry.mtime_ns, NANO)
-    if not 0 <= seconds <= _MAX_TIME or (fractions and fraction):
+    if not 0 <= seconds <= MAX_TIME or (fractions and fraction):
         yield b"mtime", _time(entry.mtime_ns, fractions=fractions)
     for attribute, content in entry.xattrs.items():
         yield xattr_record(attribute), content
@@ -288,7 +287,7 @@ def _check(entry: Entry) -> None:
         raise _unstorable(entry, "it is a socket")
     if entry.uid < 0 or entry.gid < 0 or entry.size < 0 or not 0 <= entry.mode <= 0o7777:
         raise _unstorable(entry, "an id, its size or its mode is out of range")
-    if entry.device and not all(0 <= number <= _MAX_ID for number in entry.device):
+    if entry.device and not all(0 <= number <= MAX_ID for number in entry.device):
         raise _unstorable(entry, f"its device number is {entry.device}")
     if any("\0" in key or not key for key in entry.xattrs):
         raise _unstorable(entry, "the name of an extended attribute is empty or contains a NUL character")

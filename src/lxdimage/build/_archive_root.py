@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import attrs
 
 from lxdimage._chunks import Chunks, drain, read_ahead
+from lxdimage._tar import DUMPED_DIRECTORY, VOLUME_LABEL
 from lxdimage.archive import (
     NANO,
     NO_RECORDS,
@@ -38,9 +39,7 @@ from lxdimage.rules import diagnose
 
 __all__ = ["ArchiveRoot", "RootInput"]
 
-# Flags of members that are no files: a volume's label, a directory as incremental backups list it, and what only
-# other volumes of the archive can complete.
-_LABEL, _LISTED, _INCOMPLETE = 0x56, 0x44, frozenset(b"MN")
+_INCOMPLETE = frozenset(b"MN")  # flags of what only other volumes of the archive can complete
 
 
 @attrs.frozen
@@ -110,7 +109,7 @@ class ArchiveRoot:
                 yield dump_global(shared), ()
             if isinstance(member, bytes):
                 yield member, ()
-            elif isinstance(member, TarMember) and member.flag != _LISTED:
+            elif isinstance(member, TarMember) and member.flag != DUMPED_DIRECTORY:
                 yield self._blocks(path, member, place), member.stored_chunks()
             else:
                 yield self._entry(path, member, place)
@@ -176,7 +175,7 @@ class ArchiveRoot:
     def _path(self, member: Member) -> bytes | None:
         """Return the path of a member below the root, of a directory with a slash at its end; None to skip it."""
         flag = member.flag if isinstance(member, TarMember) else None
-        if flag == _LABEL:
+        if flag == VOLUME_LABEL:
             return None
         if flag in _INCOMPLETE:
             text = (
@@ -187,7 +186,7 @@ class ArchiveRoot:
             text = f"{_shown(member.name)} is a socket, which only the process that made it can use; it is left out"
             self._options.note(diagnose("socket-skipped", text, source=self._source.name))
             return None
-        directory = member.type is EntryType.DIRECTORY or flag == _LISTED
+        directory = member.type is EntryType.DIRECTORY or flag == DUMPED_DIRECTORY
         path = self._below(member.name)
         if path is None or (not path and not directory):
             return None
@@ -239,7 +238,7 @@ class ArchiveRoot:
         options = self._options
         entry = member.entry
         changes: dict[str, Any] = {"path": os.fsdecode(_named(path, place))}
-        if isinstance(member, TarMember) and member.flag == _LISTED:
+        if isinstance(member, TarMember) and member.flag == DUMPED_DIRECTORY:
             changes |= {"type": EntryType.DIRECTORY, "size": 0}
         if options.latest is not None:
             changes["mtime_ns"] = min(entry.mtime_ns, options.latest * NANO)

@@ -150,7 +150,7 @@ def root_item(root: Root, prefix: bytes | None) -> Item:
     if prefix is None and root.owner is None:
         return dump_member(member), content
     name = member.name if prefix is None else prefix + root.path or b"./"
-    target = None if prefix is None or member.flag != 0x31 else prefix + _inside(root)
+    target = None if prefix is None or member.type is not EntryType.HARD_LINK else prefix + _inside(root)
     uid, gid = root.owner or (None, None)
     if name == member.name:
         return dump_member(member, target=target, uid=uid, gid=gid), content

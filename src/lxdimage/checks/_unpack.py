@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 
 from lxdimage._findings import Findings
 from lxdimage._gnutar import SIZE_MAX, parse_decimal, parse_number, parse_records
-from lxdimage._tar import OCTAL_DIGITS, HeaderError, is_gnu, is_ustar, parse_string
+from lxdimage._tar import (
+    CONTINUED,
+    DUMPED_DIRECTORY,
+    OCTAL_DIGITS,
+    SOLARIS_PAX,
+    VOLUME_LABEL,
+    HeaderError,
+    is_gnu,
+    is_ustar,
+    parse_string,
+)
 from lxdimage.archive import Batch, EntryType, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.formats import control_path
@@ -33,7 +43,6 @@ _ID_MAX = _DEVICE_MAX = 0xFFFF_FFFF
 _MAJOR_MAX, _MINOR_MAX = 0xFFF, 0xF_FFFF
 _FILE, _SYMLINK = b"02"
 _REGULAR = frozenset(b"\x0007")
-_DUMPED = 0x44  # GNU's directories with a list of what is in them
 _LINKS = frozenset({EntryType.SYMLINK, EntryType.HARD_LINK})
 _TIMES = (b"atime", b"ctime", b"mtime")
 _SECONDS = re.compile(rb"(-?0*[0-9]{1,19})(?![0-9])")
@@ -167,9 +176,9 @@ class UnpackCheck:
 
     def _see_aside(self, member: TarMember) -> None:
         """Take a member that is not unpacked, but that tar looks at: a volume's header, or Solaris' extended one."""
-        if member.flag == 0x56:
+        if member.flag == VOLUME_LABEL:
             self._check_numbers(member, member.header[100:124])
-        elif member.flag == 0x58 and member.size <= _EXTENSION:
+        elif member.flag == SOLARIS_PAX and member.size <= _EXTENSION:
             try:
                 parse_records(b"".join(member.chunks()))
             except HeaderError as error:
@@ -195,7 +204,7 @@ class UnpackCheck:
         kind = member.type
         name = member.name.lstrip(b"/")
         if kind is EntryType.DIRECTORY or (
-            name.endswith(b"/") if member.flag in _REGULAR else member.flag == _DUMPED
+            name.endswith(b"/") if member.flag in _REGULAR else member.flag == DUMPED_DIRECTORY
         ):
             self._see_directory(member, path)
             return
@@ -210,7 +219,7 @@ class UnpackCheck:
             self._see_hard_link(member)
         elif kind in _DEVICES:
             self._check_device(member)
-        elif member.flag == 0x4D:
+        elif member.flag == CONTINUED:
             text = "is continued from another volume"
             self._refuse("multi-volume-member", member, text, unpacked=False)
         elif member.sparse and sum(length for _, length in member.sparse) > member.stored:

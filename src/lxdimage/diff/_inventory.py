@@ -15,6 +15,7 @@ import attrs
 
 from lxdimage._frozen import frozen
 from lxdimage._sources import Source, Tracker
+from lxdimage._tar import DUMPED_DIRECTORY, VOLUME_LABEL
 from lxdimage.archive import NANO, NO_XATTRS, EntryType, Member, TarMember
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.diff._model import ComparedImage, MemberState
@@ -40,8 +41,6 @@ _XATTRS = 1024  # bytes of extended attributes that are kept as they are
 _KNOWN_XATTRS = 4096
 _RATIO_COUNTS_FROM = 256 << 20
 _EMPTY = hashlib.sha256(b"", usedforsecurity=False).digest()
-# Flags of tar members that are no files: a volume's label, and a directory as incremental backups list it.
-_LABEL, _LISTED = 0x56, 0x44
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +128,7 @@ class _Collector:
         """Take the next member."""
         member = item.member
         flag = member.flag if isinstance(member, TarMember) else 0
-        if flag == _LABEL:
+        if flag == VOLUME_LABEL:
             return
         path = control_path(os.fsencode(item.path))
         self._rooted = self._rooted or path in _ROOTS or path.startswith(_BELOW_ROOT)
@@ -155,7 +154,9 @@ class _Collector:
     def _state(self, path: bytes, member: Member, flag: int) -> MemberState:
         entry = member.entry
         kind = entry.type
-        if flag == _LISTED or (kind is EntryType.FILE and member.name.endswith(b"/") and not member.size):
+        if flag == DUMPED_DIRECTORY or (
+            kind is EntryType.FILE and member.name.endswith(b"/") and not member.size
+        ):
             kind = EntryType.DIRECTORY
         is_file = kind is EntryType.FILE
         return MemberState(
