@@ -7,7 +7,7 @@ the header moves, to what the archive's own format has for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from lxdimage import _gnutar, _tar
 from lxdimage._tar import (
@@ -22,7 +22,7 @@ from lxdimage._tar import (
     HeaderError,
 )
 from lxdimage.archive._entry import NANO
-from lxdimage.archive._member import NO_RECORDS, TarMember, parse_time, read_number
+from lxdimage.archive._member import NO_RECORDS, TarMember, extensions, parse_time, read_number
 
 __all__ = ["dump_member"]
 
@@ -97,18 +97,8 @@ def _is_short(member: TarMember, name: bytes) -> bool:
     return not member.lead or (
         member.lead[156] == PAX
         and _ELSEWHERE.isdisjoint(member.records)
-        and not any(flag == LONG_NAME for flag, _, _ in _extensions(member.lead))
+        and not any(flag == LONG_NAME for flag, _ in extensions(member.lead))
     )
-
-
-def _extensions(lead: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield type flag, all blocks and payload of each extension member in *lead*."""
-    at = 0
-    while at < len(lead):
-        size = read_number(lead[at + 124 : at + 136], "size", 0)
-        end = at + BLOCK + _tar.padded(size)
-        yield lead[at + 156], lead[at:end], lead[at + BLOCK : at + BLOCK + size]
-        at = end
 
 
 # Where a header keeps what may change.
@@ -129,8 +119,11 @@ class _Head:
         self._blocks: dict[int, bytes] = {}
         self._records: list[tuple[bytes, bytes]] = []
         self._records_changed = False
-        for flag, blocks, payload in _extensions(member.lead):
-            self._blocks[flag] = blocks
+        at = 0
+        for flag, payload in extensions(member.lead):
+            end = at + BLOCK + _tar.padded(len(payload))
+            self._blocks[flag] = member.lead[at:end]
+            at = end
             if flag == PAX:
                 self._records = _records(payload)
 
@@ -268,6 +261,7 @@ class _Head:
 
 
 def _records(payload: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the records of a PAX header that Go has read, or that GNU tar alone can read."""
     try:
         return _tar.parse_pax(payload)
     except HeaderError:

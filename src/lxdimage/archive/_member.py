@@ -197,21 +197,17 @@ class TarMember:
 
 
 def shown(name: bytes) -> str:
+    """Return a member's name for a message."""
     return repr(escape(os.fsdecode(name)))
 
 
 def extensions(lead: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type flag and payload of each extension member in *lead*."""
+    """Yield type flag and payload of each extension member in *lead*, whose headers were found good."""
     at = 0
     while at < len(lead):
-        size = _extension_size(lead[at + 124 : at + 136])
+        size = read_number(lead[at + 124 : at + 136], "size", 0)
         yield lead[at + 156], lead[at + BLOCK : at + BLOCK + size]
         at += BLOCK + _tar.padded(size)
-
-
-def _extension_size(field: bytes) -> int:
-    """Return the size of an extension member that was found good."""
-    return read_number(field, "size", 0)
 
 
 def read_number(field: bytes, name: str, low: int = -_gnutar.SIZE_MAX) -> int:
@@ -270,6 +266,12 @@ def _owner(records: Mapping[bytes, bytes], key: bytes, field: bytes) -> int:
 
 
 def integer_record(key: bytes, text: bytes) -> int:
+    """
+    Return the number that is the value of the PAX record *key*, as Go reads it.
+
+    Raises:
+        HeaderError: It is none, or has more than 64 bits.
+    """
     if not _INTEGER.fullmatch(text) or not -(1 << 63) <= int(text) < 1 << 63:
         raise HeaderError(f"PAX record {key.decode()} is {text[:40]!r}, expected a decimal number of 64 bits")
     return int(text)

@@ -99,6 +99,7 @@ def _contracted(chunks: Chunks, entry: Entry) -> Chunks:
 
 
 def wrong_size(entry: Entry, expected: int, found: int) -> BuildError:
+    """Return the error of content that has not the bytes that its entry claims."""
     text = f"{shown(os.fsencode(entry.path))} should have {expected} bytes of content, found {found}"
     return BuildError(diagnose("content-size", text))
 
