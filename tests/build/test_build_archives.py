@@ -347,6 +347,16 @@ def _flipped(data: bytes) -> bytes:
     return data[:-6] + bytes([data[-6] ^ 1]) + data[-5:]
 
 
+def _with_record(key: str, value: str) -> bytes:
+    """Return a tar with a member that has a PAX record."""
+    to = io.BytesIO()
+    with tarfile.open(fileobj=to, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a")
+        info.pax_headers = {key: value}
+        tar.addfile(info)
+    return to.getvalue()
+
+
 REFUSALS: list[tuple[str, type[LXDImageError], Callable[[], bytes], dict[str, Any]]] = [
     ("dotdot-member", BuildError, lambda: _tar([_file("a/../b")]), {}),
     ("dotdot-member", BuildError, lambda: _tar([_file("a"), _node("h", HARD_LINK, target="../a")]), {}),
@@ -370,6 +380,8 @@ REFUSALS: list[tuple[str, type[LXDImageError], Callable[[], bytes], dict[str, An
     ("root-empty", BuildError, lambda: _tar(_items()), {"strip_prefix": 5}),
     ("truncated-archive", TruncatedImageError, lambda: _tar(_items())[:-1534], {}),
     ("bad-checksum", InvalidImageError, lambda: _tar([_file("a")], end=False) + b"x" * 512, {}),
+    ("bad-header", InvalidImageError, lambda: _with_record("atime", "soon"), {"source_date_epoch": 6}),
+    ("bad-header", InvalidImageError, lambda: _with_record("mtime", "soon"), {"source_date_epoch": 6}),
     ("truncated-stream", TruncatedImageError, lambda: gzip.compress(_tar(_items()))[:-9], {}),
     ("checksum-mismatch", InvalidImageError, lambda: _flipped(gzip.compress(_tar(_items()))), {}),
 ]

@@ -22,7 +22,7 @@ from lxdimage._tar import (
     HeaderError,
 )
 from lxdimage.archive._entry import NANO
-from lxdimage.archive._member import NO_RECORDS, TarMember, extensions, parse_time, read_number
+from lxdimage.archive._member import NO_RECORDS, TarMember, extensions, read_number
 
 __all__ = ["dump_member"]
 
@@ -53,6 +53,12 @@ def dump_member(
         gid: The new group.
         latest: Later times become this one, in seconds since 1970.
         records: New values of PAX records.
+
+    Returns:
+        Whole blocks.
+
+    Raises:
+        InvalidImageError: With *latest*, when a time of the member is none.
     """
     late = [] if latest is None else _late_times(member, latest)
     if target is None and uid is None and gid is None and not (late or records) and member.sparse is None:
@@ -78,12 +84,8 @@ def dump_member(
 
 def _late_times(member: TarMember, latest: int) -> list[bytes]:
     """Return the names of those times of a member that are later than *latest*."""
-    stated = {**member.shared_records, **member.records}
-    late = [
-        key
-        for key in (b"atime", b"ctime")
-        if stated.get(key) and parse_time(key, stated[key]) > latest * NANO
-    ]
+    stated = ((key, member.stated_time(key)) for key in (b"atime", b"ctime"))
+    late = [key for key, time in stated if time is not None and time > latest * NANO]
     return [b"mtime", *late] if member.entry.mtime_ns > latest * NANO else late
 
 

@@ -139,7 +139,23 @@ class TarMember:
         try:
             return _parse_entry(self, {**self._reader.global_records, **self.records})
         except HeaderError as error:
-            self._reader.fail("bad-header", f"header of {shown(self.name)}: {error}", self.offset)
+            self._fail(error)
+
+    def stated_time(self, key: bytes) -> int | None:
+        """
+        Return the time that the PAX record *key* states, in nanoseconds since 1970; None where there is none.
+
+        Raises:
+            InvalidImageError: When it is no time.
+        """
+        text = self.records.get(key, self.shared_records.get(key))
+        try:
+            return parse_time(key, text) if text else None
+        except HeaderError as error:
+            self._fail(error)
+
+    def _fail(self, error: HeaderError) -> NoReturn:
+        self._reader.fail("bad-header", f"header of {shown(self.name)}: {error}", self.offset)
 
     def chunks(self) -> Chunks:
         """
