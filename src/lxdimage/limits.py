@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Limits"]
+__all__ = ["RATIO_COUNTS_FROM", "Limits"]
 
 _MIB = 1 << 20
+
+RATIO_COUNTS_FROM = 256 * _MIB
+"""Bytes that may come out, or be holes, before `Limits.ratio` counts: small files may compress without bounds."""
 
 
 def _check_sign(_instance: object, attribute: attrs.Attribute[int], value: int) -> None:

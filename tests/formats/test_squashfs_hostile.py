@@ -481,7 +481,7 @@ def test_a_size_beyond_the_limit_is_refused_before_anything_is_read() -> None:
 
 
 def test_more_content_than_the_ratio_allows_is_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lxdimage.formats._squashfs._content._RATIO_FLOOR", 1 << 16)
+    monkeypatch.setattr("lxdimage.formats._squashfs._content.RATIO_COUNTS_FROM", 1 << 16)
     packed = zlib.compress(bytes(4096))
     image = with_file(file(1, 4096 * 500, [len(packed)] + [0] * 499), packed)
     assert use(image, Limits(ratio=10)) == []

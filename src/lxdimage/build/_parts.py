@@ -25,7 +25,7 @@ from lxdimage.archive import (
 from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError, InvalidImageError, LimitExceededError
 from lxdimage.formats import ImageType, control_path
-from lxdimage.limits import Limits
+from lxdimage.limits import RATIO_COUNTS_FROM, Limits
 from lxdimage.rules import diagnose
 
 __all__ = [
@@ -216,7 +216,7 @@ class Expansion:
             )
         if entry.data is not None:
             self._holes += member.size - sum(length for _, length in entry.data)
-            if self._holes > max(_HOLES_COUNT_FROM, limits.ratio * self._size()):
+            if self._holes > max(RATIO_COUNTS_FROM, limits.ratio * self._size()):
                 text = f"is the last of files whose holes are more than Limits.ratio, {limits.ratio} times the image"
                 self._fail(member, text)
         return member.chunks()
@@ -224,9 +224,6 @@ class Expansion:
     def _fail(self, member: Member, text: str) -> NoReturn:
         text = f"{shown(member.name)} {text}"
         raise LimitExceededError(diagnose("decompression-limit", text, source=self._source))
-
-
-_HOLES_COUNT_FROM = 256 << 20
 
 
 def no_root(source: str) -> BuildError:

@@ -12,12 +12,11 @@ from lxdimage.compression._damage import over_limit
 from lxdimage.compression._detect import Compression
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
-from lxdimage.limits import Limits
+from lxdimage.limits import RATIO_COUNTS_FROM, Limits
 
 __all__ = ["decode", "decode_named"]
 
 _PIECE = 1 << 20
-_RATIO_COUNTS_FROM = 256 << 20
 
 
 def _ignore(_: Diagnostic) -> None:
@@ -110,7 +109,7 @@ def _bounded(content: Chunks, cursor: Cursor, limits: Limits) -> Chunks:
                 yield piece[: limits.size - total]
             raise over_limit(f"the content exceeds Limits.size, {limits.size} bytes", cursor.offset)
         total += len(piece)
-        if total > _RATIO_COUNTS_FROM and total > limits.ratio * cursor.offset:
+        if total > RATIO_COUNTS_FROM and total > limits.ratio * cursor.offset:
             message = (
                 f"{cursor.offset} bytes decompress to more than Limits.ratio, {limits.ratio} times as many"
             )

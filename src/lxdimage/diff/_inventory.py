@@ -22,7 +22,7 @@ from lxdimage.diff._model import ComparedImage, MemberState
 from lxdimage.errors import InvalidMetadataError, LimitExceededError
 from lxdimage.formats import METADATA_NAMES, METADATA_SIZE, ImageType, Layout, control_path
 from lxdimage.image import DISK_HEAD, ContentReader, ImageMember, disk_facts
-from lxdimage.limits import Limits
+from lxdimage.limits import RATIO_COUNTS_FROM, Limits
 from lxdimage.metadata import Metadata, check_documents
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
@@ -39,7 +39,6 @@ _BELOW_ROOT = ROOT + b"/"
 _LONGEST = 4096  # bytes of a path or target that is kept as it is: no system has longer ones
 _XATTRS = 1024  # bytes of extended attributes that are kept as they are
 _KNOWN_XATTRS = 4096
-_RATIO_COUNTS_FROM = 256 << 20
 _EMPTY = hashlib.sha256(b"", usedforsecurity=False).digest()
 
 
@@ -241,7 +240,7 @@ class _Collector:
         """Count bytes of content: the holes of sparse files are in no other count, and cost as much as data."""
         self._content_size += size
         limits = self._reading.limits
-        if self._content_size > _RATIO_COUNTS_FROM and self._content_size > limits.ratio * self._reader.size:
+        if self._content_size > RATIO_COUNTS_FROM and self._content_size > limits.ratio * self._reader.size:
             text = f"the files have more than Limits.ratio, {limits.ratio} times the bytes of the image"
             raise self._exceeded(text)
 

@@ -21,7 +21,7 @@ from lxdimage.formats._squashfs._inodes import NOTHING, File, Inode
 from lxdimage.formats._squashfs._metadata import Metadata
 from lxdimage.formats._squashfs._superblock import BLOCK_SIZES, Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
-from lxdimage.limits import Limits
+from lxdimage.limits import RATIO_COUNTS_FROM, Limits
 
 __all__ = ["Block", "Content"]
 
@@ -29,8 +29,6 @@ _UNCOMPRESSED = 1 << 24
 _LIST_PIECE = 8192
 _MOST_STRETCHES = 1 << 20
 _FARTHEST = max(BLOCK_SIZES)
-_RATIO_FLOOR = 256 << 20
-"""How much may come out before the ratio of `Limits` counts, as it says."""
 
 
 class Block(NamedTuple):
@@ -227,7 +225,7 @@ class Content:
         self._total += block.length
         if self._total > limits.size:
             raise self._file.exceeded(f"more than {limits.size} bytes come out", block.place)
-        if self._decoded > _RATIO_FLOOR and self._decoded > limits.ratio * self._superblock.used_bytes:
+        if self._decoded > RATIO_COUNTS_FROM and self._decoded > limits.ratio * self._superblock.used_bytes:
             raise self._file.exceeded(f"more than {limits.ratio} bytes come out of each", block.place)
 
     def _damaged(self, message: str, block: Block, code: str = "squashfs-block") -> InvalidImageError:
