@@ -38,6 +38,9 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes read so far and the bytes there are in all, None where a stream does not tell."""
 
 
+_SMALL = 1 << 20
+
+
 @attrs.frozen
 class Source:
     """
@@ -87,6 +90,11 @@ class Source:
     def seekable(self) -> bool:
         """Whether the stream can be read again."""
         return self.start is not None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether work on it is worth a thread of its own: so it is where a stream does not tell its size."""
+        return self.size is None or self.size > _SMALL
 
     @property
     def whole(self) -> bool:

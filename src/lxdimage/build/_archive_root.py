@@ -42,7 +42,7 @@ __all__ = ["ArchiveRoot", "RootInput"]
 _INCOMPLETE = frozenset(b"MN")  # flags of what only other volumes of the archive can complete
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class RootInput:
     """
     An open file that a root file system is read from.
@@ -51,6 +51,7 @@ class RootInput:
         name: What findings call it.
         format: What its first bytes say it is.
         size: Its bytes, None where a stream does not tell.
+        is_large: Whether decompressing it is worth a thread.
         open: Gives its bytes from the beginning; more than once where *stream* is there.
         stream: The file itself, where it is seekable.
     """
@@ -58,13 +59,9 @@ class RootInput:
     name: str
     format: FileFormat
     size: int | None
+    is_large: bool
     open: Callable[[], Chunks]
     stream: BinaryIO | None
-
-    @property
-    def is_large(self) -> bool:
-        """Whether decompressing it is worth a thread."""
-        return self.size is None or self.size > 1 << 20
 
 
 class ArchiveRoot:

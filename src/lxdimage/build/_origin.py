@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
-from lxdimage._chunks import Chunks, Cursor, drain, peek, read_ahead
+from lxdimage._chunks import READ_SIZE, Chunks, Cursor, drain, peek, read_ahead
 from lxdimage._sources import Progress, Source, Tracker, spool
 from lxdimage.archive import Entry, EntryType, Member, RunReader, TarReader
 from lxdimage.build._parts import ROOT, Disk, EntryMember, Part, Root, RootFile, RootRun, RootTar, Shared
@@ -20,7 +20,6 @@ from lxdimage.rules import diagnose
 
 __all__ = ["Origin", "OriginFile"]
 
-_SMALL = 1 << 20
 _LOOKED_AT = 1 << 16
 _AHEAD = 2  # chunks, because there are the compressor's buffers as well
 
@@ -61,7 +60,7 @@ class OriginFile:
     def decoded(self) -> Chunks:
         """Yield the decompressed bytes."""
         chunks = decode_named(self.compression, self.raw(), self.name, self._limits)
-        beside = self.compression is not Compression.NONE and (self.size is None or self.size > _SMALL)
+        beside = self.compression is not Compression.NONE and self._source.is_large
         return read_ahead(chunks, _AHEAD) if beside else chunks
 
     def members(self) -> Iterator[Member | Shared]:
@@ -116,7 +115,7 @@ class OriginFile:
             with closing(spool(self.raw())) as stream:
                 size = stream.tell()
                 stream.seek(0)
-                yield Disk(_disk(iter(lambda: stream.read(_SMALL), b""), size))
+                yield Disk(_disk(iter(lambda: stream.read(READ_SIZE), b""), size))
 
     def finish(self) -> None:
         """Read what nobody has read."""

@@ -143,8 +143,14 @@ def open_root(
             stream = stack.enter_context(spool(chunks))
             source = Source(source.name, stream, stream.tell(), 0)
         opened = _opener(source, chunks, progress)
-        stream_ = source.stream if source.seekable else None
-        given = RootInput(source.name, found, source.size, opened, stream_)
+        given = RootInput(
+            name=source.name,
+            format=found,
+            size=source.size,
+            is_large=source.is_large,
+            open=opened,
+            stream=source.stream if source.seekable else None,
+        )
         yield _disk(given, options) if found == QCOW2 else ArchiveRoot(given, options)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lxdimage.image._arrange import arrange_files, group_files
-from lxdimage.image._contents import DISK_HEAD, ContentReader, disk_facts
+from lxdimage.image._contents import ContentReader, disk_facts
+from lxdimage.image._disks import DISK_HEAD
 from lxdimage.image._members import ImageMember, open_members, plain_path
 from lxdimage.image._model import FileFacts, Image, Scan
 from lxdimage.image._open import open_image

@@ -16,18 +16,13 @@ from lxdimage.compression import Compression, decode_named
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats import HEAD_SIZE, QCOW2, SQUASHFS, identify
-from lxdimage.image._disks import header_facts
+from lxdimage.image._disks import DISK_HEAD, header_facts
 from lxdimage.image._members import ImageMember, disk_members, placed, tar_compression
 from lxdimage.image._model import FileFacts
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["DISK_HEAD", "ContentReader", "disk_facts"]
-
-DISK_HEAD = 1 << 16
-"""Bytes that hold the header of every disk."""
-
-_SMALL = 1 << 20
+__all__ = ["ContentReader", "disk_facts"]
 
 
 class ContentReader:
@@ -95,7 +90,7 @@ class ContentReader:
 
     def _tar(self, source: Source, chunks: Chunks, compression: Compression) -> Iterator[Member]:
         decoded = decode_named(compression, chunks, source.name, self._limits)
-        if compression is not Compression.NONE and (source.size is None or source.size > _SMALL):
+        if compression is not Compression.NONE and source.is_large:
             decoded = read_ahead(decoded)
         reader = TarReader(decoded, source=source.name, limits=self._limits)
         yield from reader

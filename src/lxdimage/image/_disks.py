@@ -15,7 +15,10 @@ from lxdimage.formats._seekable import RandomAccess
 if TYPE_CHECKING:
     from lxdimage.formats._qcow2 import Qcow2Header
 
-__all__ = ["examine_disk", "examine_passing_disk", "glance_at_disk", "header_facts"]
+__all__ = ["DISK_HEAD", "examine_disk", "examine_passing_disk", "glance_at_disk", "header_facts"]
+
+DISK_HEAD = 1 << 16
+"""Bytes that hold the header of every disk: `lxdimage.formats._qcow2.HEAD_SIZE`, which is not loaded for a number."""
 
 _BEGINNING = 2 << 20  # holds the partition table of a disk that is read no further
 
@@ -25,7 +28,7 @@ def header_facts(head: bytes, kind: FileFormat | None) -> Mapping[str, str]:
     Return what the first bytes of a SquashFS or a qcow2 disk tell, or what is wrong with them; nothing for others.
 
     Args:
-        head: The first bytes, `lxdimage.formats._qcow2.HEAD_SIZE` of them where there are so many.
+        head: The first bytes, `DISK_HEAD` of them where there are so many.
         kind: What the file is.
     """
     reader = {SQUASHFS: _squashfs, QCOW2: _qcow2}.get(kind) if kind else None
@@ -80,14 +83,13 @@ def _cluster_size(size: int) -> str:
 
 def _disk_facts(disk: RandomAccess) -> Mapping[str, str]:
     """Return what the header and the partition table of a qcow2 disk tell, as far as they are at hand and in order."""
-    from lxdimage.formats._qcow2 import HEAD_SIZE, NotKeptError, open_disk, read_partitions
+    from lxdimage.formats._qcow2 import NotKeptError, open_disk, read_partitions
 
+    facts = dict(header_facts(disk.read(0, DISK_HEAD), QCOW2))
     try:
-        head = disk.read(0, min(HEAD_SIZE, disk.size))
-        facts = dict(header_facts(head, QCOW2))
         table = read_partitions(open_disk(disk).read)
     except (InvalidImageError, NotKeptError):
-        return header_facts(head, QCOW2)
+        return facts
     if table:
         facts["partition table"] = table.scheme
         for partition in table.partitions:

@@ -20,14 +20,12 @@ from lxdimage.compression import Compression, decode_named
 from lxdimage.errors import InvalidImageError, LimitExceededError
 from lxdimage.fingerprint import Digest
 from lxdimage.formats import HEAD_SIZE, FileFormat, identify
-from lxdimage.image._disks import header_facts
+from lxdimage.image._disks import DISK_HEAD, header_facts
 from lxdimage.image._model import FileFacts
 from lxdimage.limits import Limits
 
 __all__ = ["FileStream"]
 
-_SMALL = 1 << 20
-_START = 1 << 16  # holds the header of every disk
 _FIRST_READ = 1 << 14
 _BESIDE = frozenset({Compression.ZSTD, Compression.LZ4})
 _RECORD = 20 * 512  # what tar reads at once
@@ -67,7 +65,7 @@ class FileStream:
         self._limits = limits
         # Whoever opens an image stops early, so the first reads are small; a scan reads all there is.
         self._raw = digest.tap(tracker.tap(source.chunks())) if digest else _growing(source)
-        start, self._raw = peek(self._raw, _START)
+        start, self._raw = peek(self._raw, DISK_HEAD)
         self.start = start
         self.head = start[:HEAD_SIZE]
         self.format: FileFormat | None = identify(self.head)
@@ -83,11 +81,7 @@ class FileStream:
         # Threads take whole blocks before the first byte comes out: too much where reading stops early.
         threads = None if self._digest else 1
         chunks = decode_named(self.format.compression, self._raw, self.name, self._limits, threads)
-        if (
-            self._digest
-            and self.format.compression in _BESIDE
-            and (self._source.size is None or self._source.size > _SMALL)
-        ):
+        if self._digest and self.format.compression in _BESIDE and self._source.is_large:
             chunks = read_ahead(chunks)
         try:
             for chunk in chunks:
