@@ -12,7 +12,7 @@ from lxdimage.archive._entry import NANO, NO_XATTRS, Entry, EntryType, Member
 from lxdimage.archive._member import NO_RECORDS, TarMember
 from lxdimage.archive._read import Batch, TarReader, read_archive
 from lxdimage.archive._runs import Renaming, RunReader
-from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches
+from lxdimage.archive._sparse import SPARSE_FROM, SparseContent, find_data, find_stretches, pieces_within
 from lxdimage.archive._write import (
     END_OF_ARCHIVE,
     Item,
@@ -45,6 +45,7 @@ __all__ = [
     "dump_member",
     "find_data",
     "find_stretches",
+    "pieces_within",
     "read_archive",
     "write_archive",
     "xattr_record",

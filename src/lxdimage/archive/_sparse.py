@@ -25,6 +25,7 @@ __all__ = [
     "closed_map",
     "find_data",
     "find_stretches",
+    "pieces_within",
     "stored_chunks",
     "wrong_size",
 ]
@@ -79,23 +80,43 @@ def stored_chunks(entry: Entry, content: Iterable[bytes]) -> Chunks:
 
 
 def _contracted(chunks: Chunks, entry: Entry) -> Chunks:
-    """Yield what lies in the stretches of *entry* that hold data."""
+    """Yield what lies in the stretches of *entry* that hold data, and check the size of the whole."""
     assert entry.data is not None
+    size = 0
+
+    def counted() -> Chunks:
+        nonlocal size
+        for chunk in chunks:
+            size += len(chunk)
+            yield chunk
+
+    for _, piece in pieces_within(counted(), entry.data):
+        yield piece
+    if size != entry.size:
+        raise wrong_size(entry, entry.size, size)
+
+
+def pieces_within(chunks: Chunks, data: SparseMap) -> Iterator[tuple[int, bytes]]:
+    """
+    Yield what lies within some stretches of a file's content, with the place of each piece.
+
+    Args:
+        chunks: The whole content; it is read to its end.
+        data: The stretches, ascending, as (offset, length).
+    """
+    stretches = iter(data)
+    stretch = next(stretches, None)
     start = 0
-    pairs = iter((*entry.data, (entry.size, 0)))
-    offset, length = next(pairs)
     for chunk in chunks:
         end = start + len(chunk)
-        while offset < end:
-            piece = chunk[max(0, offset - start) : offset + length - start]
-            if piece:
-                yield piece
+        while stretch is not None and stretch[0] < end:
+            offset, length = stretch
+            if piece := chunk[max(0, offset - start) : offset + length - start]:
+                yield max(offset, start), piece
             if offset + length > end:
                 break
-            offset, length = next(pairs, (entry.size + end, 0))
+            stretch = next(stretches, None)
         start = end
-    if start != entry.size:
-        raise wrong_size(entry, entry.size, start)
 
 
 def wrong_size(entry: Entry, expected: int, found: int) -> BuildError:

@@ -15,7 +15,7 @@ import attrs
 
 from lxdimage._arguments import list_of
 from lxdimage._sources import FileArgument, Progress
-from lxdimage.archive import Entry, EntryType, Member, TarMember
+from lxdimage.archive import Entry, EntryType, Member, TarMember, pieces_within
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import InvalidImageError
 from lxdimage.extract._attributes import Attributes
@@ -260,7 +260,7 @@ def _write_content(descriptor: int, member: Member) -> None:
         for chunk in member.chunks():
             _write_at(descriptor, chunk, None)
         return
-    pieces = member.stretches() if isinstance(member, TarMember) else _stretches(member, data)
+    pieces = member.stretches() if isinstance(member, TarMember) else pieces_within(member.chunks(), data)
     for offset, piece in pieces:
         _write_at(descriptor, piece, offset)
     os.truncate(descriptor, member.size)
@@ -273,23 +273,6 @@ def _write_at(descriptor: int, data: bytes, offset: int | None) -> None:
     while written < len(data):
         data = data[written:]
         written = os.write(descriptor, data)
-
-
-def _stretches(member: Member, data: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
-    """Yield what lies within *data* of a file's content, with the place of each piece."""
-    ranges = iter((*data, (member.size, 0)))
-    start, length = next(ranges)
-    at = 0
-    for chunk in member.chunks():
-        end = at + len(chunk)
-        while start < end:
-            piece = chunk[max(start - at, 0) : start + length - at]
-            if piece:
-                yield max(start, at), piece
-            if start + length > end:
-                break
-            start, length = next(ranges)
-        at = end
 
 
 def _make_node(entry: Entry, parent: int, name: bytes) -> None:

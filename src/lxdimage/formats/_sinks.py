@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
 
+from lxdimage._sources import file_name
+
 __all__ = ["OutputArgument", "Sink", "open_sink"]
 
 OutputArgument: TypeAlias = str | os.PathLike[str] | BinaryIO
@@ -284,8 +286,7 @@ def open_sink(target: OutputArgument) -> Sink:
         OSError: When that is not possible.
     """
     if not isinstance(target, str | os.PathLike):
-        name = getattr(target, "name", None)
-        return _Stream(name if isinstance(name, str) else "<stream>", target, owned=False)
+        return _Stream(file_name(target), target, owned=False)
     path = os.fsdecode(target)
     try:
         mode = Path(path).stat().st_mode

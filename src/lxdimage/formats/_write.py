@@ -20,6 +20,7 @@ from typing import BinaryIO
 import attrs
 
 from lxdimage._chunks import READ_SIZE, Chunks
+from lxdimage._sources import file_name
 from lxdimage.errors import BuildError
 from lxdimage.fingerprint import Digest, Fingerprint
 from lxdimage.formats._sinks import OutputArgument, Sink, open_sink
@@ -315,6 +316,5 @@ def _check_distinct(targets: Sequence[OutputArgument]) -> None:
         os.path.realpath(target) if isinstance(target, str | os.PathLike) else target for target in targets
     ]
     if len(places) == 2 and places[0] == places[1]:
-        path = os.fsdecode(targets[0]) if isinstance(targets[0], str | os.PathLike) else "<stream>"
         text = "metadata and root are to be written to the same file"
-        raise BuildError(diagnose("same-output", text, source=path))
+        raise BuildError(diagnose("same-output", text, source=file_name(targets[0])))
