@@ -32,10 +32,10 @@ from lxdimage.build._parts import (
     path_digest,
 )
 from lxdimage.build._settle import check_usable
-from lxdimage.diagnostics import Diagnostic, Severity, Stage, escape
+from lxdimage.diagnostics import Diagnostic, Severity, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
-from lxdimage.metadata import Metadata, MetadataFiles, TemplateRule, dump_metadata
+from lxdimage.metadata import Metadata, MetadataFiles, TemplateRule, accepted_metadata, dump_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -273,11 +273,7 @@ class Head:
                 return self._revision.fallback()
             text = "no member is called 'metadata.yaml'"
             raise InvalidMetadataError(diagnose("metadata-missing", text, source=self._source))
-        checked = self._files.check()
-        refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
-        if checked.metadata is None or refusals:
-            raise InvalidMetadataError(*refusals)
-        return checked.metadata
+        return accepted_metadata(self._files.check())
 
     def _dumped(self, metadata: Metadata) -> Item:
         text = (self._revision.dump or dump_text)(metadata)

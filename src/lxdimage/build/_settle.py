@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -13,10 +13,17 @@ from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, open_sources
 from lxdimage.build._facts import RootFacts
 from lxdimage.build._rules import RuleEdit, edited_rules
-from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
-from lxdimage.metadata import Metadata, check_documents, dump_metadata
+from lxdimage.metadata import (
+    CheckedMetadata,
+    Metadata,
+    accepted_metadata,
+    check_documents,
+    dump_metadata,
+    refusals_at_import,
+)
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -27,7 +34,6 @@ MetadataArgument: TypeAlias = Metadata | FileArgument | None
 
 # Template rules may have owners and modes there, and whatever LXD reads Incus 6.0 reads alike.
 _TARGET = Target.INCUS_6_0
-_MISSING = frozenset({"missing-architecture", "missing-creation-date"})
 
 
 @attrs.frozen(kw_only=True)
@@ -115,12 +121,8 @@ def check_usable(metadata: Metadata, target: Target) -> None:
         InvalidMetadataError: It would refuse the image.
     """
     text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
-    checked = check_documents([text], target=target)
-    refusals = [
-        attrs.evolve(found, span=None) for found in checked.diagnostics if found.stage is Stage.IMPORT
-    ]
-    if refusals:
-        raise InvalidMetadataError(*refusals)
+    if refusals := refusals_at_import(check_documents([text], target=target)):
+        raise InvalidMetadataError(*(attrs.evolve(found, span=None) for found in refusals))
 
 
 def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]) -> Metadata:
@@ -129,30 +131,48 @@ def _read(file: FileArgument, wishes: Wishes, note: Callable[[Diagnostic], None]
         text, _ = peek(source.chunks(), METADATA_SIZE + 1)
         name = source.name
     checked = check_documents([text], name=name, target=_TARGET)
-    refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
-    lacking = {finding.code for finding in refusals}
-    if lacking and lacking <= _MISSING:
-        supplied = {
-            "missing-architecture": wishes.architecture,
-            "missing-creation-date": wishes.creation_date,
-        }
-        unsupplied = [finding for finding in refusals if supplied[finding.code] is None]
-        if unsupplied:
-            raise BuildError(*unsupplied)
-        # A document in front of it supplies what this one lacks, and it overrides all else (image format, 2.3).
-        base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
-        checked = check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
-        refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
-    if refusals and (override := wishes.document()):
-        # A document behind it overrides what this one says.
-        overridden = check_documents([text, override], name=name, target=_TARGET)
-        if overridden.metadata and not any(found.stage is Stage.IMPORT for found in overridden.diagnostics):
-            checked, refusals = overridden, []
-    if checked.metadata is None or refusals:
-        raise InvalidMetadataError(*refusals)
+    for repaired in (_supplied, _overridden):
+        if refusals := refusals_at_import(checked):
+            checked = repaired(checked, refusals, text, name, wishes)
+    metadata = accepted_metadata(checked)
     for finding in checked.diagnostics:
         note(finding)
-    return checked.metadata
+    return metadata
+
+
+def _supplied(
+    checked: CheckedMetadata, refusals: Sequence[Diagnostic], text: bytes, name: str, wishes: Wishes
+) -> CheckedMetadata:
+    """
+    Return what the daemon says where a document in front of *text* has what it lacks, where that is all it lacks.
+
+    The later document overrides all else (image format, section 2.3).
+
+    Raises:
+        BuildError: What it lacks is not among the *wishes*.
+    """
+    supplied = {
+        "missing-architecture": wishes.architecture,
+        "missing-creation-date": wishes.creation_date,
+    }
+    if not {finding.code for finding in refusals} <= supplied.keys():
+        return checked
+    unsupplied = [finding for finding in refusals if supplied[finding.code] is None]
+    if unsupplied:
+        raise BuildError(*unsupplied)
+    base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
+    return check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
+
+
+def _overridden(
+    checked: CheckedMetadata, _refusals: Sequence[Diagnostic], text: bytes, name: str, wishes: Wishes
+) -> CheckedMetadata:
+    """Return what the daemon says where a document behind *text* overrides it, if only then it is accepted."""
+    override = wishes.document()
+    if not override:
+        return checked
+    overridden = check_documents([text, override], name=name, target=_TARGET)
+    return checked if refusals_at_import(overridden) or overridden.metadata is None else overridden
 
 
 def _derived(

@@ -17,13 +17,13 @@ from lxdimage._frozen import frozen
 from lxdimage._sources import Source, Tracker
 from lxdimage._tar import DUMPED_DIRECTORY, VOLUME_LABEL
 from lxdimage.archive import NANO, NO_XATTRS, EntryType, Member, TarMember
-from lxdimage.diagnostics import Diagnostic, Stage
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.diff._model import ComparedImage, MemberState
-from lxdimage.errors import InvalidMetadataError, LimitExceededError
+from lxdimage.errors import LimitExceededError
 from lxdimage.formats import METADATA_NAMES, METADATA_SIZE, ImageType, Layout, control_path
 from lxdimage.image import DISK_HEAD, ContentReader, ImageMember, disk_facts
 from lxdimage.limits import RATIO_COUNTS_FROM, Limits
-from lxdimage.metadata import Metadata, check_documents
+from lxdimage.metadata import Metadata, accepted_metadata, check_documents
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
@@ -285,11 +285,7 @@ class _Collector:
     def _metadata(self) -> Metadata:
         """Return what the documents say that a daemon reads: those before the root, or else the first."""
         name = f"{self._sources[0].name}:metadata.yaml"
-        checked = check_documents(self._texts, name=name, target=self._reading.target)
-        refusals = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
-        if refusals or checked.metadata is None:
-            raise InvalidMetadataError(*refusals)
-        return checked.metadata
+        return accepted_metadata(check_documents(self._texts, name=name, target=self._reading.target))
 
 
 def _bounded(text: bytes) -> bytes:

@@ -6,9 +6,11 @@ from lxdimage.metadata._architectures import Architecture
 from lxdimage.metadata._check import (
     CheckedMetadata,
     MetadataFiles,
+    accepted_metadata,
     check_documents,
     check_metadata,
     parse_metadata,
+    refusals_at_import,
 )
 from lxdimage.metadata._dump import dump_metadata
 from lxdimage.metadata._model import Metadata, TemplateRule, Trigger
@@ -20,8 +22,10 @@ __all__ = [
     "MetadataFiles",
     "TemplateRule",
     "Trigger",
+    "accepted_metadata",
     "check_documents",
     "check_metadata",
     "dump_metadata",
     "parse_metadata",
+    "refusals_at_import",
 ]

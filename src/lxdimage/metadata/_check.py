@@ -15,7 +15,7 @@ from lxdimage.metadata._architectures import Architecture
 from lxdimage.metadata._decode import Path
 from lxdimage.metadata._document import Document, Place
 from lxdimage.metadata._model import Metadata
-from lxdimage.metadata._problems import refusals
+from lxdimage.metadata._problems import decoder_refusals
 from lxdimage.metadata._reading import DocumentReader, Reading
 from lxdimage.metadata._rules import COMPARED, LINTS, near_key
 from lxdimage.metadata._show import shown
@@ -23,7 +23,15 @@ from lxdimage.metadata._subject import Subject
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["CheckedMetadata", "MetadataFiles", "check_documents", "check_metadata", "parse_metadata"]
+__all__ = [
+    "CheckedMetadata",
+    "MetadataFiles",
+    "accepted_metadata",
+    "check_documents",
+    "check_metadata",
+    "parse_metadata",
+    "refusals_at_import",
+]
 
 _COMPARED = 1 << 18  # bytes; larger texts are not read a second time to compare the daemons
 _TOGETHER = 2 << 20  # bytes of several files; one alone may have 1 MiB
@@ -171,7 +179,7 @@ class MetadataFiles:
             now: The time, to tell whether the image has expired.
         """
         reading, name = self._reader.reading, self._name
-        found = list(_bounded(refusals(reading), name))
+        found = list(_bounded(decoder_refusals(reading), name))
         spans = _Spans(reading.record.places, [notes.document for notes in reading.notes])
         if reading.failure or not reading.notes:
             return CheckedMetadata(None, _ordered(found), spans, decoded=not reading.failure)
@@ -208,11 +216,25 @@ def parse_metadata(
     Raises:
         InvalidMetadataError: The daemon refuses to import it; the error carries every reason.
     """
-    checked = check_metadata(text, name=name, target=target)
-    errors = [finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT]
-    if errors or checked.metadata is None:
-        raise InvalidMetadataError(*errors)
+    return accepted_metadata(check_metadata(text, name=name, target=target))
+
+
+def accepted_metadata(checked: CheckedMetadata) -> Metadata:
+    """
+    Return the metadata that a daemon takes.
+
+    Raises:
+        InvalidMetadataError: The daemon refuses to import it; the error carries every reason.
+    """
+    refusals = refusals_at_import(checked)
+    if refusals or checked.metadata is None:
+        raise InvalidMetadataError(*refusals)
     return checked.metadata
+
+
+def refusals_at_import(checked: CheckedMetadata) -> tuple[Diagnostic, ...]:
+    """Return why a daemon refuses to import it; nothing where it does not."""
+    return tuple(finding for finding in checked.diagnostics if finding.stage is Stage.IMPORT)
 
 
 _OTHER = {2: 4, 4: 2}

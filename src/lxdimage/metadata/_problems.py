@@ -13,12 +13,12 @@ from lxdimage.metadata._reading import Reading
 from lxdimage.metadata._show import shown
 from lxdimage.metadata._yaml import Alias, Mapping, Node, Scalar, Sequence
 
-__all__ = ["problem_code", "problem_finding", "refusals", "repeat_findings", "unquoted_date_hint"]
+__all__ = ["decoder_refusals", "problem_code", "problem_finding", "repeat_findings", "unquoted_date_hint"]
 
 _DATES = (("creation_date",), ("expiry_date",))
 
 
-def refusals(reading: Reading) -> Iterator[Diagnostic]:
+def decoder_refusals(reading: Reading) -> Iterator[Diagnostic]:
     """Yield why the daemon's decoder refuses, beginning with what it could decode."""
     for notes in reading.notes:
         for problem in notes.problems:
