@@ -18,6 +18,7 @@ import attrs
 from lxdimage._chunks import READ_SIZE, Chunks
 from lxdimage.archive import Entry, EntryType, Item, dump_global, write_archive
 from lxdimage.build._head import Head
+from lxdimage.build._options import check_root_format
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import (
     ROOT,
@@ -55,9 +56,7 @@ def is_squashfs(rootfs_format: str, layout: Layout) -> bool:
     Raises:
         BuildError: The format is unknown, or the layout does not have it.
     """
-    if rootfs_format not in {"tar", "squashfs"}:
-        text = f"expected 'tar' or 'squashfs' as the format of the root, found {rootfs_format!r}"
-        raise BuildError(diagnose("root-format", text))
+    check_root_format(rootfs_format)
     if rootfs_format == "squashfs" and layout is Layout.UNIFIED:
         text = "only the root of a split image is a file of its own that can be a SquashFS"
         raise BuildError(diagnose("root-format", text))

@@ -23,7 +23,7 @@ from lxdimage.archive import Entry, Item, write_archive
 from lxdimage.build._archive_root import ArchiveRoot
 from lxdimage.build._exclude import excluder
 from lxdimage.build._model import BuiltImage
-from lxdimage.build._options import Place, RootOptions, check_numbers
+from lxdimage.build._options import Place, RootOptions, check_numbers, check_root_format
 from lxdimage.build._owners import OwnerMap
 from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
 from lxdimage.build._rules import RuleEdit
@@ -121,6 +121,7 @@ def build_image(  # noqa: PLR0913 - what can be said about an image
     check_numbers(
         strip_prefix=strip_prefix, source_date_epoch=source_date_epoch, threads=threads, memory=memory
     )
+    check_root_format(rootfs_format)
     layout = choice_of(Layout, layout, "layout")
     wanted = None if type is None else choice_of(ImageType, type, "type")
     findings = Findings()
@@ -234,17 +235,11 @@ def _check_outside(root: Root, targets: Iterable[OutputArgument], options: RootO
 class _Form:
     """How files are written."""
 
-    rootfs_format: str = attrs.field()
+    rootfs_format: str
     compression: Compression
     level: int | None
     threads: int | None
     memory: int | None
-
-    @rootfs_format.validator
-    def _check(self, _attribute: object, value: str) -> None:
-        if value not in {"tar", "squashfs"}:
-            text = f"expected 'tar' or 'squashfs' as the format of the root, found {value!r}"
-            raise BuildError(diagnose("root-format", text))
 
     def encoded(self, chunks: Chunks) -> Chunks:
         """Return *chunks* compressed."""

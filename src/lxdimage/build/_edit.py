@@ -16,15 +16,17 @@ from lxdimage._chunks import drain
 from lxdimage._sources import FileArgument, Progress, check_file_count, open_sources
 from lxdimage.archive import write_archive
 from lxdimage.build._assemble import Assembly, Form
-from lxdimage.build._head import Head, Revision, absent, dump_text
+from lxdimage.build._head import Head, Revision, absent
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import ROOT, Disk, Part
 from lxdimage.build._reading import read_control
 from lxdimage.build._rules import RuleEdit, edited_rules
+from lxdimage.build._settle import dump_text
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
+from lxdimage.build._templates import check_template_name
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, ImmutableFieldError
@@ -104,7 +106,7 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
         allow_immutable=allow_immutable,
         target=target,
     )
-    revision = changes.revision(_checked_names(templates or {}))
+    revision = changes.revision(_checked(templates or {}))
     limits = limits or Limits()
     with (
         open_sources(files) as sources,
@@ -130,18 +132,13 @@ def edit_image(  # noqa: PLR0913 - each is a change of its own
 # ---- what is to change ----------------------------------------------------------------------------------------------
 
 
-def _checked_names(templates: Mapping[str, bytes | None]) -> Mapping[str, bytes | None]:
-    """Return *templates* if every name is one of a file below templates/."""
+def _checked(templates: Mapping[str, bytes | None]) -> Mapping[str, bytes | None]:
+    """Return *templates* if every one can be a file below templates/, or is to go."""
     for name, content in templates.items():
         if content is not None:
             check_bytes(content, f"templates[{name!r}]")
-        if not name or name.startswith("/") or "\0" in name or not _PLAIN.isdisjoint(name.split("/")):
-            text = f"{name!r} is no name of a file in templates/"
-            raise BuildError(diagnose("template-name", text))
+        check_template_name(name)
     return templates
-
-
-_PLAIN = frozenset({"", ".", ".."})
 
 
 @attrs.frozen(kw_only=True)

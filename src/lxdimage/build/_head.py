@@ -31,15 +31,15 @@ from lxdimage.build._parts import (
     control_item,
     path_digest,
 )
-from lxdimage.build._settle import check_usable
+from lxdimage.build._settle import check_usable, dump_text
 from lxdimage.diagnostics import Diagnostic, Severity, escape
 from lxdimage.errors import BuildError, InvalidImageError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
-from lxdimage.metadata import Metadata, MetadataFiles, TemplateRule, accepted_metadata, dump_metadata
+from lxdimage.metadata import Metadata, MetadataFiles, TemplateRule, accepted_metadata
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["Head", "Revision", "absent", "dump_text"]
+__all__ = ["Head", "Revision", "absent"]
 
 _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
@@ -49,11 +49,6 @@ _REMEMBERED = 100_000
 
 def _same(metadata: Metadata) -> Metadata:
     return metadata
-
-
-def dump_text(metadata: Metadata) -> bytes:
-    """Return the text of a metadata.yaml."""
-    return dump_metadata(metadata).encode("utf-8", "surrogateescape")
 
 
 def absent(what: str, name: str, names: Collection[str]) -> Diagnostic:

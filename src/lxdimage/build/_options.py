@@ -12,7 +12,7 @@ from lxdimage.errors import BuildError, InvalidArgumentError
 from lxdimage.limits import Limits
 from lxdimage.rules import diagnose
 
-__all__ = ["Place", "RootOptions", "check_numbers"]
+__all__ = ["Place", "RootOptions", "check_numbers", "check_root_format"]
 
 
 def check_numbers(**numbers: int | None) -> None:
@@ -29,6 +29,18 @@ def check_numbers(**numbers: int | None) -> None:
             raise InvalidArgumentError(diagnose("invalid-argument", text))
         if number is not None and number < 0:
             raise BuildError(diagnose("number-out-of-range", f"{name} must not be negative, found {number}"))
+
+
+def check_root_format(name: str) -> None:
+    """
+    Check that the root of an image can have the format of this name.
+
+    Raises:
+        BuildError: It cannot.
+    """
+    if name not in {"tar", "squashfs"}:
+        text = f"expected 'tar' or 'squashfs' as the format of the root, found {name!r}"
+        raise BuildError(diagnose("root-format", text))
 
 
 @attrs.frozen(kw_only=True)

@@ -15,11 +15,12 @@ from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, Progress, open_sources
 from lxdimage.archive import Entry, EntryType, Member, TarMember
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
-from lxdimage.build._head import Head, Revision, dump_text
+from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin, OriginFile
 from lxdimage.build._parts import ROOT, Control, Part, Root, Shared, path_digest, shown
+from lxdimage.build._settle import dump_text
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic

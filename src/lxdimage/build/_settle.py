@@ -27,7 +27,7 @@ from lxdimage.metadata import (
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 
-__all__ = ["MetadataArgument", "Wishes", "check_usable", "settle_metadata"]
+__all__ = ["MetadataArgument", "Wishes", "check_usable", "dump_text", "settle_metadata"]
 
 MetadataArgument: TypeAlias = Metadata | FileArgument | None
 """Metadata, or the file that holds it; without either it is derived from the root."""
@@ -113,6 +113,16 @@ def settle_metadata(
     return settled
 
 
+def dump_text(metadata: Metadata) -> bytes:
+    """
+    Return the bytes of a metadata.yaml.
+
+    Raises:
+        InvalidMetadataError: They would be more than the daemons read.
+    """
+    return dump_metadata(metadata).encode("utf-8", "surrogateescape")
+
+
 def check_usable(metadata: Metadata, target: Target) -> None:
     """
     Check that *target* can use metadata that did not come from a file as they are.
@@ -120,8 +130,7 @@ def check_usable(metadata: Metadata, target: Target) -> None:
     Raises:
         InvalidMetadataError: It would refuse the image.
     """
-    text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
-    if refusals := refusals_at_import(check_documents([text], target=target)):
+    if refusals := refusals_at_import(check_documents([dump_text(metadata)], target=target)):
         raise InvalidMetadataError(*(attrs.evolve(found, span=None) for found in refusals))
 
 
@@ -161,7 +170,7 @@ def _supplied(
     if unsupplied:
         raise BuildError(*unsupplied)
     base = Metadata(architecture=wishes.architecture or "x86_64", creation_date=wishes.creation_date or 1)
-    return check_documents([dump_metadata(base).encode(), text], name=name, target=_TARGET)
+    return check_documents([dump_text(base), text], name=name, target=_TARGET)
 
 
 def _overridden(

@@ -11,13 +11,14 @@ import attrs
 from lxdimage._arguments import check_bytes
 from lxdimage._tree import TreeOptions, read_tree
 from lxdimage.archive import NANO, Entry, EntryType, Item
+from lxdimage.build._settle import dump_text
 from lxdimage.diagnostics import Diagnostic, Severity
 from lxdimage.errors import BuildError, LimitExceededError
 from lxdimage.limits import Limits
-from lxdimage.metadata import Metadata, dump_metadata
+from lxdimage.metadata import Metadata
 from lxdimage.rules import diagnose
 
-__all__ = ["TemplatesArgument", "check_templates", "control_items", "read_templates"]
+__all__ = ["TemplatesArgument", "check_template_name", "check_templates", "control_items", "read_templates"]
 
 TemplatesArgument: TypeAlias = str | os.PathLike[str] | Mapping[str, bytes] | None
 """A directory with template files, or their content by name."""
@@ -36,9 +37,7 @@ def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]
         return {}
     templates = dict(given) if isinstance(given, Mapping) else dict(_files(given, limits.template_size))
     for name, content in templates.items():
-        if "\0" in name or not _NO_NAMES.isdisjoint(name.split("/")):
-            text = f"{name!r} is no name of a file in templates/"
-            raise BuildError(diagnose("template-name", text))
+        check_template_name(name)
         check_bytes(content, f"templates[{name!r}]")
         if len(content) > limits.template_size:
             text = f"'templates/{name}' has more than {limits.template_size} bytes, which the limits allow"
@@ -47,6 +46,17 @@ def read_templates(given: TemplatesArgument, limits: Limits) -> dict[str, bytes]
 
 
 _NO_NAMES = frozenset({"", ".", ".."})
+
+
+def check_template_name(name: str) -> None:
+    """
+    Check that a file below templates/ can have this name.
+
+    Raises:
+        BuildError: It cannot.
+    """
+    if "\0" in name or not _NO_NAMES.isdisjoint(name.split("/")):
+        raise BuildError(diagnose("template-name", f"{name!r} is no name of a file in templates/"))
 
 
 def _files(directory: str | os.PathLike[str], largest: int) -> Iterator[tuple[str, bytes]]:
@@ -91,7 +101,7 @@ def check_templates(
 def control_items(metadata: Metadata, templates: Mapping[str, bytes], made: int) -> Iterator[Item]:
     """Yield what stands in front of the root: metadata.yaml, then the templates, all of one time."""
     made_ns = made * NANO
-    text = dump_metadata(metadata).encode("utf-8", "surrogateescape")
+    text = dump_text(metadata)
     yield Entry(path="metadata.yaml", type=EntryType.FILE, size=len(text), mtime_ns=made_ns), (text,)
     directories = {""} if templates else set()
     for name in templates:
