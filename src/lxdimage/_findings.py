@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import attrs
 
-from lxdimage.diagnostics import Diagnostic
+from lxdimage.diagnostics import Diagnostic, escape
 
-__all__ = ["Findings"]
+__all__ = ["Findings", "shown"]
 
 _OF_ONE_CODE = 20
+_SHOWN = 200  # bytes of a name
+
+
+def shown(name: bytes) -> str:
+    """Return the name of a member for a message: escaped, quoted, and cut when it is long."""
+    return repr(escape(os.fsdecode(name[:_SHOWN])))
 
 
 class Findings:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import attrs
 
 from lxdimage._chunks import Chunks, drain, read_ahead
+from lxdimage._findings import shown
 from lxdimage._tar import DUMPED_DIRECTORY, VOLUME_LABEL
 from lxdimage.archive import (
     NANO,
@@ -29,6 +30,7 @@ from lxdimage.archive import (
 from lxdimage.build._facts import RootFacts, archive_facts
 from lxdimage.build._options import Place, RootOptions
 from lxdimage.build._owners import OwnerMap
+from lxdimage.build._parts import link_target
 from lxdimage.build._reading import IMAGE_STARTS, ImageGuard
 from lxdimage.build._squashfs import read_squashfs_root
 from lxdimage.compression import Compression, decode_named
@@ -176,11 +178,11 @@ class ArchiveRoot:
             return None
         if flag in _INCOMPLETE:
             text = (
-                f"{_shown(member.name)} is only part of a file; the rest is in another volume of the archive"
+                f"{shown(member.name)} is only part of a file; the rest is in another volume of the archive"
             )
             raise BuildError(diagnose("unstorable-entry", text, source=self._source.name))
         if member.type is EntryType.SOCKET:
-            text = f"{_shown(member.name)} is a socket, which only the process that made it can use; it is left out"
+            text = f"{shown(member.name)} is a socket, which only the process that made it can use; it is left out"
             self._options.note(diagnose("socket-skipped", text, source=self._source.name))
             return None
         directory = member.type is EntryType.DIRECTORY or flag == DUMPED_DIRECTORY
@@ -196,7 +198,7 @@ class ArchiveRoot:
         """Return *name* as a path below the root, or None when it is above what is left of the names."""
         parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
         if b".." in parts:
-            text = f"{_shown(name)} contains '..'"
+            text = f"{shown(name)} contains '..'"
             raise BuildError(diagnose("dotdot-member", text, source=self._source.name))
         strip = self._options.strip
         return b"/".join(parts[strip:]) if len(parts) >= strip else None
@@ -205,10 +207,10 @@ class ArchiveRoot:
 
     def _target(self, member: Member, place: Place) -> bytes:
         """Return where the target of a hard link goes."""
-        target = member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
+        target = link_target(member)
         path, excluded = self._below(target), self._options.excluded
         if not path or (excluded is not None and excluded(os.fsdecode(path))):
-            text = f"{_shown(member.name)} is a hard link to {_shown(target)}, which is left out"
+            text = f"{shown(member.name)} is a hard link to {shown(target)}, which is left out"
             raise BuildError(diagnose("dangling-hard-link", text, source=self._source.name))
         return os.fsencode(place.prefix) + path
 
@@ -263,7 +265,3 @@ class ArchiveRoot:
 
 def _named(path: bytes, place: Place) -> bytes:
     return os.fsencode(place.prefix) + path if path else os.fsencode(place.top)
-
-
-def _shown(name: bytes) -> str:
-    return repr(escape(os.fsdecode(name[:200])))

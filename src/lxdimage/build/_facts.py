@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import attrs
 
+from lxdimage._chunks import peek
 from lxdimage.archive import EntryType, Member
 from lxdimage.metadata import Architecture
 
@@ -245,7 +246,7 @@ def archive_facts(members: Iterable[tuple[str, Member]]) -> RootFacts:
     for path, member in members:
         if member.type is not EntryType.FILE or not (path in _WANTED or _BINARIES.fullmatch(path)):
             continue
-        texts[path] = _head(member, _TEXT if path in _OS_RELEASE else _HEAD)
+        texts[path], _ = peek(member.chunks(), _TEXT if path in _OS_RELEASE else _HEAD)
         architecture = None if path in _OS_RELEASE else elf_architecture(texts.pop(path))
         any_program = any_program or (architecture and (architecture, path)) or None
         if architecture and path in _PROGRAMS and texts:
@@ -253,13 +254,3 @@ def archive_facts(members: Iterable[tuple[str, Member]]) -> RootFacts:
             break
     os_release = next((texts[path] for path in _OS_RELEASE if texts.get(path)), b"")
     return RootFacts(os_release=_parse_os_release(os_release), architecture=any_program)
-
-
-def _head(member: Member, size: int) -> bytes:
-    """Return the first bytes of a member."""
-    head = b""
-    for chunk in member.chunks():
-        head += chunk
-        if len(head) >= size:
-            break
-    return head[:size]

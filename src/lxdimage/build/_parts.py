@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn, TypeAlias
 import attrs
 
 from lxdimage._chunks import Chunks
+from lxdimage._findings import shown
 from lxdimage.archive import (
     Entry,
     EntryType,
@@ -22,7 +23,6 @@ from lxdimage.archive import (
     TarMember,
     dump_member,
 )
-from lxdimage.diagnostics import escape
 from lxdimage.errors import BuildError, InvalidImageError, LimitExceededError
 from lxdimage.formats import ImageType, control_path
 from lxdimage.limits import RATIO_COUNTS_FROM, Limits
@@ -42,10 +42,10 @@ __all__ = [
     "Shared",
     "control_item",
     "entry_item",
+    "link_target",
     "no_root",
     "path_digest",
     "root_item",
-    "shown",
 ]
 
 ROOT = b"rootfs/"
@@ -133,6 +133,11 @@ class EntryMember:
     def chunks(self) -> Chunks:
         """Yield the content; once."""
         return iter(self._chunks)
+
+
+def link_target(member: Member) -> bytes:
+    """Return the name that a link holds, as stored; that of a tar's member without parsing all of its header."""
+    return member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
 
 
 def root_item(root: Root, prefix: bytes | None) -> Item:
@@ -234,7 +239,3 @@ def no_root(source: str) -> BuildError:
 def path_digest(path: bytes) -> bytes:
     """Return what stands for a path, which may have any length, where many are remembered."""
     return hashlib.blake2b(path, digest_size=16).digest()
-
-
-def shown(name: bytes) -> str:
-    return repr(escape(os.fsdecode(name[:200])))

@@ -12,14 +12,15 @@ import attrs
 
 from lxdimage._arguments import choice_of
 from lxdimage._chunks import peek
+from lxdimage._findings import shown
 from lxdimage._sources import FileArgument, Progress, open_sources
-from lxdimage.archive import Entry, EntryType, Member, TarMember
+from lxdimage.archive import Entry, EntryType, Member
 from lxdimage.build._assemble import Assembly, Form, is_squashfs
 from lxdimage.build._head import Head, Revision
 from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin, OriginFile
-from lxdimage.build._parts import ROOT, Control, Part, Root, Shared, path_digest, shown
+from lxdimage.build._parts import ROOT, Control, Part, Root, Shared, link_target, path_digest
 from lxdimage.build._settle import dump_text
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
 from lxdimage.compression import Compression
@@ -226,7 +227,7 @@ class _BackupReader:
             text = f"{shown(member.name)} is a {member.type.title}, expected a directory"
             raise InvalidImageError(diagnose("root-not-directory", text, source=self._file.name))
         if path == b"rootfs" or path.startswith(ROOT):
-            yield from self._root(path[7:], place, member)
+            yield from self._root(path[len(ROOT) :], place, member)
         elif path == b"backup.yaml" and self._backup.instance is None:
             data, _ = peek(member.chunks(), INDEX_SIZE + 1)
             source = f"{self._file.name}:{os.fsdecode(member.name)}"
@@ -285,7 +286,7 @@ def _inside(place: BackupPlace, member: Member) -> bytes | None:
     """Return where the target of a hard link is in the instance's own directory; None where it is not in it."""
     if member.type is not EntryType.HARD_LINK:
         return None
-    found = backup_place(member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target))
+    found = backup_place(link_target(member))
     if found is None or (found.type, found.snapshot) != (place.type, place.snapshot):
         return None
     return None if b".." in found.path.split(b"/") else found.path

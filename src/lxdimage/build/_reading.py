@@ -7,11 +7,11 @@ archive of the root alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 
-from lxdimage.archive import Entry, EntryType, Member, Renaming, RunReader, TarMember, TarReader
-from lxdimage.build._parts import ROOT, Control, Disk, EntryMember, Root, RootRun, Shared, shown
+from lxdimage._findings import shown
+from lxdimage.archive import Entry, EntryType, Member, Renaming, RunReader, TarReader
+from lxdimage.build._parts import ROOT, Control, Disk, EntryMember, Root, RootRun, Shared, link_target
 from lxdimage.errors import BuildError, InvalidImageError
 from lxdimage.formats import control_path
 from lxdimage.rules import diagnose
@@ -25,6 +25,9 @@ __all__ = [
     "with_runs",
     "with_shared",
 ]
+
+
+_BELOW = len(ROOT)
 
 
 def with_shared(reader: TarReader) -> Iterator[Member | Shared]:
@@ -94,8 +97,8 @@ def read_unified(
             name = _stripped(name, strip)
             if not name:
                 continue
-        if name.startswith(ROOT) and not disk and name[7:8] not in _ODD and b".." not in name:
-            path = name[7:]
+        if name.startswith(ROOT) and not disk and name[_BELOW : _BELOW + 1] not in _ODD and b".." not in name:
+            path = name[_BELOW:]
         else:
             _check_name(name, source)
             path = control_path(name)
@@ -109,7 +112,8 @@ def read_unified(
             if disk or not (path == b"rootfs" or path.startswith(ROOT)):
                 yield Control(path, member)
                 continue
-            path = path[7:] + (b"/" if path[7:] and name.endswith(b"/") else b"")
+            path = path[_BELOW:]
+            path += b"/" if path and name.endswith(b"/") else b""
         root = True
         target = _target(member, ROOT, strip) if member.type is EntryType.HARD_LINK else None
         yield Root(path, member, target)
@@ -152,8 +156,7 @@ def _check_name(name: bytes, source: str) -> None:
 
 def _target(member: Member, prefix: bytes, strip: int = 0) -> bytes | None:
     """Return where the target of a hard link is in the root; None where it is not in it."""
-    target = member.target if isinstance(member, TarMember) else os.fsencode(member.entry.target)
-    path = _stripped(control_path(target), strip)
+    path = _stripped(control_path(link_target(member)), strip)
     return path[len(prefix) :] if path.startswith(prefix) and b".." not in path.split(b"/") else None
 
 

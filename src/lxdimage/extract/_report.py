@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import attrs
 
-from lxdimage.diagnostics import Diagnostic, escape
+from lxdimage._findings import shown
+from lxdimage.diagnostics import Diagnostic
 from lxdimage.rules import diagnose
 
-__all__ = ["RefusedError", "Report", "shown"]
-
-_SHOWN = 200
-
-
-def shown(path: bytes) -> str:
-    """Return a path for a message: escaped, quoted, and cut when it is long."""
-    return repr(escape(os.fsdecode(path[:_SHOWN])))
+__all__ = ["RefusedError", "Report"]
 
 
 class RefusedError(Exception):
@@ -37,6 +29,8 @@ class RefusedError(Exception):
 
 @attrs.define
 class _Group:
+    """The first of the members that share a finding, and their number."""
+
     first: bytes
     count: int = 0
 

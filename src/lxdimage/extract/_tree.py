@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from lxdimage.extract._report import RefusedError, shown
+from lxdimage._findings import shown
+from lxdimage.extract._report import RefusedError
 
 __all__ = ["Parts", "Tree", "parse_path"]
 
