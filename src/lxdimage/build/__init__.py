@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lxdimage.build._owners import IdRange as IdRange
     from lxdimage.build._owners import OwnerMap as OwnerMap
     from lxdimage.build._publish import publish_backup as publish_backup
-    from lxdimage.build._rules import RuleEdit as RuleEdit
     from lxdimage.build._targets import OutputTarget as OutputTarget
+    from lxdimage.build._template_rules import RuleEdit as RuleEdit
     from lxdimage.formats._write import WrittenFile as WrittenFile
 
 __all__ = [
@@ -42,7 +42,7 @@ _HOMES = {
     "MetadataEdit": "_edit",
     "OutputTarget": "_targets",
     "OwnerMap": "_owners",
-    "RuleEdit": "_rules",
+    "RuleEdit": "_template_rules",
     "WrittenFile": "_model",
     "build_image": "_build",
     "convert_image": "_convert",

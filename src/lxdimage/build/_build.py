@@ -26,10 +26,10 @@ from lxdimage.build._model import BuiltImage
 from lxdimage.build._options import Place, RootOptions, check_numbers, check_root_format
 from lxdimage.build._owners import OwnerMap
 from lxdimage.build._roots import DirectoryRoot, DiskRoot, Root, open_root
-from lxdimage.build._rules import RuleEdit
 from lxdimage.build._settle import MetadataArgument, Wishes, settle_metadata
 from lxdimage.build._squashfs import write_squashfs_root
 from lxdimage.build._targets import OutputTarget, output_targets
+from lxdimage.build._template_rules import RuleEdit
 from lxdimage.build._templates import TemplatesArgument, check_templates, control_items, read_templates
 from lxdimage.compression import Compression
 from lxdimage.compression.writing import encode

@@ -22,10 +22,10 @@ from lxdimage.build._options import check_numbers
 from lxdimage.build._origin import Origin
 from lxdimage.build._parts import ROOT, Disk, Part
 from lxdimage.build._reading import read_control
-from lxdimage.build._rules import RuleEdit, edited_rules
 from lxdimage.build._settle import dump_text
 from lxdimage.build._splice import TakenHead, take_head
 from lxdimage.build._targets import OutputTarget, output_room, output_targets
+from lxdimage.build._template_rules import RuleEdit, edited_rules
 from lxdimage.build._templates import check_template_name
 from lxdimage.compression import Compression
 from lxdimage.diagnostics import Diagnostic

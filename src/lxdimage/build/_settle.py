@@ -12,7 +12,7 @@ import attrs
 from lxdimage._chunks import peek
 from lxdimage._sources import FileArgument, open_sources
 from lxdimage.build._facts import RootFacts
-from lxdimage.build._rules import RuleEdit, edited_rules
+from lxdimage.build._template_rules import RuleEdit, edited_rules
 from lxdimage.diagnostics import Diagnostic
 from lxdimage.errors import BuildError, InvalidMetadataError
 from lxdimage.formats import METADATA_SIZE
