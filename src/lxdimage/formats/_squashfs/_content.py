@@ -23,9 +23,11 @@ from lxdimage.formats._squashfs._superblock import BLOCK_SIZES, Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 from lxdimage.limits import RATIO_COUNTS_FROM, Limits
 
-__all__ = ["Block", "Content"]
+__all__ = ["UNCOMPRESSED", "Block", "Content"]
 
-_UNCOMPRESSED = 1 << 24
+UNCOMPRESSED = 1 << 24
+"""The bit in the stored size of a data block that is not compressed."""
+
 _LIST_PIECE = 8192
 _MOST_STRETCHES = 1 << 20
 _FARTHEST = max(BLOCK_SIZES)
@@ -99,7 +101,7 @@ class Content:
             for stored in sizes:
                 length = min(size, left)
                 yield Block(place, stored, length, NOTHING, 0, length)
-                place += stored & ~_UNCOMPRESSED
+                place += stored & ~UNCOMPRESSED
                 left -= length
         if left:
             yield self._fragment(body, left)
@@ -174,11 +176,11 @@ class Content:
         Raises:
             InvalidImageError: The block is not in the file or does not decompress to its size.
         """
-        stored = block.stored & ~_UNCOMPRESSED
+        stored = block.stored & ~UNCOMPRESSED
         if stored > self.block_size:
             raise self._damaged(f"expected a block of at most {self.block_size} bytes, found {stored}", block)
         data = self._file.read(block.place, stored)
-        if not block.stored & _UNCOMPRESSED:
+        if not block.stored & UNCOMPRESSED:
             try:
                 data = self._decoder(data, self.block_size)
             except CodecError as error:

@@ -17,15 +17,12 @@ from typing import BinaryIO
 import attrs
 
 from lxdimage._chunks import Chunks, Cursor
+from lxdimage.formats._squashfs._content import UNCOMPRESSED
 from lxdimage.formats._squashfs._encoders import BlockEncoder
 from lxdimage.formats._squashfs._inodes import NOTHING
 from lxdimage.formats._squashfs._workers import Task, Workers
 
-__all__ = ["UNCOMPRESSED", "DataWriter", "StoredFile"]
-
-UNCOMPRESSED = 1 << 24
-"""The bit in the stored size of a block that is not compressed."""
-
+__all__ = ["DataWriter", "StoredFile"]
 
 _NO_BLOCKS: array[int] = array("I")
 

@@ -17,20 +17,27 @@ from lxdimage.formats._squashfs._inodes import Directory
 from lxdimage.formats._squashfs._metadata import Metadata
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 
-__all__ = ["Group", "read_listing"]
+__all__ = ["EMPTY", "ENTRY", "GROUP", "MOST_ENTRIES", "Group", "read_listing"]
 
-_GROUP = struct.Struct("<III")
-_ENTRY = struct.Struct("<HhHH")
-_MOST_ENTRIES = 256
+GROUP = struct.Struct("<III")
+"""What precedes a group: its entries less one, the place of the inodes' block, and the number of the first inode."""
+
+ENTRY = struct.Struct("<HhHH")
+"""What precedes a name: offset of the inode, its number less the group's, its type, and the name's bytes less one."""
+
+MOST_ENTRIES = 256
+"""Entries of a group."""
+
+EMPTY = 3
+"""The size of an empty listing: it counts the entries of the directory itself and of its parent."""
+
 _LONGEST_NAME = 256
-_LARGEST_GROUP = _GROUP.size + _MOST_ENTRIES * (_ENTRY.size + _LONGEST_NAME)
+_LARGEST_GROUP = GROUP.size + MOST_ENTRIES * (ENTRY.size + _LONGEST_NAME)
 _DIRECTORY = 1
 _LEAST_GROUP = 18
 """What must be left of a listing for ``sqfs2tar`` to look for another group."""
 _LARGEST_REST = 5
 """What may be left of a listing for ``sqfs2tar`` not to look for another entry of a group."""
-_EMPTY = 3
-"""The size of an empty listing: it counts the entries of the directory itself and of its parent."""
 
 
 class Group(NamedTuple):
@@ -67,7 +74,7 @@ def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -
     Raises:
         InvalidImageError: The listing leaves the table, or holds a name that no file can have.
     """
-    size, place = directory.size - _EMPTY, metadata.start + directory.start
+    size, place = directory.size - EMPTY, metadata.start + directory.start
     cursor = Cursor(metadata.chunks(directory.start, directory.offset, max(0, size) + _LARGEST_GROUP))
     last = b""
     while size - cursor.offset >= _LEAST_GROUP:
@@ -107,7 +114,7 @@ def _read_group(
             data = cursor.peek(wanted)
             group, wanted = _parse_group(metadata, directory, data)
     except InvalidImageError as error:
-        used = _GROUP.size + sum(len(name) + _ENTRY.size for name in inside.names)
+        used = GROUP.size + sum(len(name) + ENTRY.size for name in inside.names)
         if left - used > _LARGEST_REST:
             raise
         refusals.take(Refusal.LISTING, error)
@@ -119,11 +126,11 @@ def _read_group(
 
 def _parse_group(metadata: Metadata, directory: Directory, data: bytes) -> tuple[Group, int]:
     """Return the whole entries of a group in *data*, and how many bytes it takes: at least so many when not all are."""
-    count, block, _ = _GROUP.unpack_from(data)
-    if count >= _MOST_ENTRIES:
-        message = f"expected a group of at most {_MOST_ENTRIES} entries, found {count + 1}"
+    count, block, _ = GROUP.unpack_from(data)
+    if count >= MOST_ENTRIES:
+        message = f"expected a group of at most {MOST_ENTRIES} entries, found {count + 1}"
         raise metadata.damaged(message, directory.start)
-    position, unpack, fixed = _GROUP.size, _ENTRY.unpack_from, _ENTRY.size
+    position, unpack, fixed = GROUP.size, ENTRY.unpack_from, ENTRY.size
     names, offsets, kinds = [], [], []
     try:
         for _ in range(count + 1):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 
 from lxdimage.formats._squashfs._encoders import BlockEncoder
+from lxdimage.formats._squashfs._metadata import BLOCK_HEADER, UNCOMPRESSED
 from lxdimage.formats._squashfs._superblock import METADATA_SIZE
-from lxdimage.formats._squashfs._xattrs import NAMESPACES
+from lxdimage.formats._squashfs._tables import PLACE
+from lxdimage.formats._squashfs._xattrs import NAME, NAMESPACES, SET, SIZE, TABLE
 
 __all__ = ["MetadataWriter", "XattrWriter", "dump_table"]
-
-_UNCOMPRESSED = 0x8000
-_HEADER = struct.Struct("<H")
-_PLACE = struct.Struct("<Q")
 
 
 class MetadataWriter:
@@ -53,9 +50,9 @@ class MetadataWriter:
     def _close(self, data: bytes) -> None:
         compressed = self._encode(data)
         if compressed is None:
-            self.done += _HEADER.pack(len(data) | _UNCOMPRESSED) + data
+            self.done += BLOCK_HEADER.pack(len(data) | UNCOMPRESSED) + data
         else:
-            self.done += _HEADER.pack(len(compressed)) + compressed
+            self.done += BLOCK_HEADER.pack(len(compressed)) + compressed
 
 
 def dump_table(rows: bytes, place: int, encode: BlockEncoder) -> tuple[bytes, int]:
@@ -73,7 +70,7 @@ def dump_table(rows: bytes, place: int, encode: BlockEncoder) -> tuple[bytes, in
         index.append(place + len(writer.done))
         writer.write(rows[start : start + METADATA_SIZE])
     blocks = writer.finish()
-    return blocks + b"".join(map(_PLACE.pack, index)), place + len(blocks)
+    return blocks + b"".join(map(PLACE.pack, index)), place + len(blocks)
 
 
 class XattrWriter:
@@ -92,7 +89,7 @@ class XattrWriter:
         if number is None:
             number = self._known[key] = len(self._known)
             data = b"".join(_dump_xattr(name, value) for name, value in xattrs)
-            self._rows += struct.pack("<QII", self._values.write(data), len(xattrs), len(data))
+            self._rows += SET.pack(self._values.write(data), len(xattrs), len(data))
         return number
 
     def __bool__(self) -> bool:
@@ -103,7 +100,7 @@ class XattrWriter:
         values = self._values.finish()
         table, index = dump_table(bytes(self._rows), place + len(values), self._encode)
         split = index - place - len(values)
-        header = struct.pack("<QII", place, len(self._known), 0)
+        header = TABLE.pack(place, len(self._known), 0)
         return values + table[:split] + header + table[split:], index
 
 
@@ -112,5 +109,5 @@ _NUMBERS: Mapping[bytes, int] = {namespace: number for number, namespace in enum
 
 def _dump_xattr(name: bytes, value: bytes) -> bytes:
     namespace, dot, rest = name.partition(b".")
-    head = struct.pack("<HH", _NUMBERS[namespace + dot], len(rest))
-    return head + rest + struct.pack("<I", len(value)) + value
+    head = NAME.pack(_NUMBERS[namespace + dot], len(rest))
+    return head + rest + SIZE.pack(len(value)) + value

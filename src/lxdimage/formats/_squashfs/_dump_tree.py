@@ -7,9 +7,9 @@ listing; its own inode is written with those of its parent.
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
+from lxdimage.formats._squashfs._directories import ENTRY, GROUP, MOST_ENTRIES
 from lxdimage.formats._squashfs._dump import MetadataWriter
 from lxdimage.formats._squashfs._dump_inodes import dump_inode
 from lxdimage.formats._squashfs._encoders import BlockEncoder
@@ -20,7 +20,6 @@ __all__ = ["TreeDump", "dump_tree"]
 
 _MOST_IDS = 65535
 _MOST_INODES = NOTHING - 1
-_MOST_ENTRIES = 256
 _MOST_INDEXES = 65535
 _FARTHEST = 32767
 
@@ -129,7 +128,7 @@ class _TreeWriter:
 def _group(children: list[tuple[bytes, Node]], position: int) -> list[tuple[bytes, Node]]:
     """Return the children from *position* on whose inodes are in one metadata block and have near numbers."""
     first = children[position][1]
-    group = children[position : position + _MOST_ENTRIES]
+    group = children[position : position + MOST_ENTRIES]
     for length, (_, node) in enumerate(group):
         if node.reference >> 16 != first.reference >> 16 or abs(node.number - first.number) > _FARTHEST:
             return group[:length]
@@ -138,8 +137,8 @@ def _group(children: list[tuple[bytes, Node]], position: int) -> list[tuple[byte
 
 def _dump_group(group: list[tuple[bytes, Node]]) -> bytes:
     first = group[0][1]
-    parts = [struct.pack("<III", len(group) - 1, first.reference >> 16, first.number)]
+    parts = [GROUP.pack(len(group) - 1, first.reference >> 16, first.number)]
     for name, node in group:
         offset, distance = node.reference & 0xFFFF, node.number - first.number
-        parts.append(struct.pack("<HhHH", offset, distance, node.code, len(name) - 1) + name)
+        parts.append(ENTRY.pack(offset, distance, node.code, len(name) - 1) + name)
     return b"".join(parts)

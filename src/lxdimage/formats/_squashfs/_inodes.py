@@ -17,8 +17,12 @@ from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._metadata import Metadata
 
 __all__ = [
+    "HEADER",
+    "INDEX",
+    "LAYOUTS",
     "LONG_SYMLINK",
     "NOTHING",
+    "NUMBER",
     "Body",
     "Device",
     "Directory",
@@ -174,7 +178,10 @@ def _special(links: int, xattrs: int = NOTHING) -> _Tail:
 
 _Layout: TypeAlias = tuple[EntryType, struct.Struct, Callable[..., _Tail]]
 
-_LAYOUTS: Mapping[int, _Layout] = {
+HEADER = struct.Struct("<HHHHII")
+"""What all inodes begin with: type, mode, rows of owner and group, time, number."""
+
+LAYOUTS: Mapping[int, _Layout] = {
     1: (EntryType.DIRECTORY, struct.Struct("<IIHHI"), _directory),
     2: (EntryType.FILE, struct.Struct("<IIII"), _file),
     3: (EntryType.SYMLINK, struct.Struct("<II"), _symlink),
@@ -190,15 +197,20 @@ _LAYOUTS: Mapping[int, _Layout] = {
     13: (EntryType.FIFO, struct.Struct("<II"), _special),
     14: (EntryType.SOCKET, struct.Struct("<II"), _special),
 }
+"""By type: what it stands for, the fields behind the header, and what makes a body of them."""
+
 _FILE, LONG_SYMLINK = 2, 10
-_HEADER = struct.Struct("<HHHHII")
 _BASIC_FILE = struct.Struct("<HHHHIIIIII")
-_LARGEST = _HEADER.size + max(layout.size for _, layout, _ in _LAYOUTS.values())
+_LARGEST = HEADER.size + max(layout.size for _, layout, _ in LAYOUTS.values())
 _LONGEST_TARGET = 65535
-_NUMBER = struct.Struct("<I")
-_INDEX = struct.Struct("<III")
+NUMBER = struct.Struct("<I")
+"""The number of extended attributes behind the target of a symbolic link."""
+
+INDEX = struct.Struct("<III")
+"""What precedes a name in the index of a directory: where in the listing, which block, the name's bytes less one."""
+
 _LONGEST_NAME = 1 << 16
-_LARGEST_INDEX = _INDEX.size + _LONGEST_NAME
+_LARGEST_INDEX = INDEX.size + _LONGEST_NAME
 
 
 class InodeTable:
@@ -263,21 +275,21 @@ class InodeTable:
         """Return the fixed part of an inode at the end of a block, with what of it the next block holds."""
         if offset >= len(data):
             raise self._metadata.damaged(f"expected an inode below {len(data)}, found one at {offset}", place)
-        header = self._metadata.read(place, offset, _HEADER.size)
-        layout = _LAYOUTS.get(_HEADER.unpack(header)[0])
+        header = self._metadata.read(place, offset, HEADER.size)
+        layout = LAYOUTS.get(HEADER.unpack(header)[0])
         more = layout[1].size if layout else 0
-        return self._metadata.read(place, offset, _HEADER.size + more)
+        return self._metadata.read(place, offset, HEADER.size + more)
 
     def _parse(self, data: bytes, start: int, place: int, offset: int) -> Inode:
-        code, mode, uid, gid, mtime, number = _HEADER.unpack_from(data, start)
-        layout = _LAYOUTS.get(code)
+        code, mode, uid, gid, mtime, number = HEADER.unpack_from(data, start)
+        layout = LAYOUTS.get(code)
         if layout is None:
             raise self._metadata.damaged(
                 f"expected an inode of type 1 to 14, found {code}, at {offset}", place
             )
         kind, fields, make = layout
-        body, links, xattrs = make(*fields.unpack_from(data, start + _HEADER.size))
-        after = offset + _HEADER.size + fields.size
+        body, links, xattrs = make(*fields.unpack_from(data, start + HEADER.size))
+        after = offset + HEADER.size + fields.size
         row = code, kind, mode & 0o7777, uid, gid, mtime, number, links, xattrs, body, place, after
         return tuple.__new__(Inode, row)
 
@@ -289,7 +301,7 @@ class InodeTable:
         """Read the index of a directory, of which only ``sqfs2tar`` wants that it is there."""
         cursor = Cursor(self._metadata.chunks(inode.place, inode.offset, body.indexes * _LARGEST_INDEX))
         for _ in range(body.indexes):
-            *_, length = _INDEX.unpack(cursor.take(_INDEX.size))
+            *_, length = INDEX.unpack(cursor.take(INDEX.size))
             cursor.take(min(length + 1, _LONGEST_NAME))
 
     def target(self, inode: Inode, body: Symlink) -> tuple[bytes, int]:
@@ -297,7 +309,7 @@ class InodeTable:
         if body.size > _LONGEST_TARGET:
             message = f"expected a symbolic link of at most {_LONGEST_TARGET} bytes, found {body.size}"
             raise self.damaged(inode, message)
-        more = _NUMBER.size if inode.code == LONG_SYMLINK else 0
+        more = NUMBER.size if inode.code == LONG_SYMLINK else 0
         data = self._metadata.read(inode.place, inode.offset, body.size + more)
         target = data[: body.size].split(b"\0", 1)[0]
-        return target, _NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs
+        return target, NUMBER.unpack(data[body.size :])[0] if more else inode.xattrs

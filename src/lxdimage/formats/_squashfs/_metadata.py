@@ -16,10 +16,14 @@ from lxdimage.formats._squashfs._file import BlockFile
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 from lxdimage.formats._squashfs._superblock import METADATA_SIZE
 
-__all__ = ["Metadata", "read_block"]
+__all__ = ["BLOCK_HEADER", "UNCOMPRESSED", "Metadata", "read_block"]
 
-_UNCOMPRESSED = 0x8000
-_HEADER = struct.Struct("<H")
+BLOCK_HEADER = struct.Struct("<H")
+"""What precedes a block: its stored size, with a bit when it is not compressed."""
+
+UNCOMPRESSED = 0x8000
+"""That bit."""
+
 _CACHED_BLOCKS = 512
 
 
@@ -40,16 +44,16 @@ def read_block(file: BlockFile, decode: Decoder, place: int, name: str) -> tuple
         InvalidImageError: The block leaves the file or does not decompress.
     """
     end = file.size
-    if not 0 <= place <= end - _HEADER.size:
+    if not 0 <= place <= end - BLOCK_HEADER.size:
         raise file.damaged(f"{name}: expected a block before byte {end}, found one at byte {place}", place)
-    (header,) = _HEADER.unpack(file.read(place, _HEADER.size))
-    size = header & ~_UNCOMPRESSED
-    after = place + _HEADER.size + size
+    (header,) = BLOCK_HEADER.unpack(file.read(place, BLOCK_HEADER.size))
+    size = header & ~UNCOMPRESSED
+    after = place + BLOCK_HEADER.size + size
     if not 0 < size <= METADATA_SIZE or after > end:
         message = f"{name}: expected a block of 1 to {METADATA_SIZE} bytes that ends before byte {end}, found {size}"
         raise file.damaged(message, place)
-    data = file.read(place + _HEADER.size, size)
-    if header & _UNCOMPRESSED:
+    data = file.read(place + BLOCK_HEADER.size, size)
+    if header & UNCOMPRESSED:
         return data, after
     try:
         return decode(data, METADATA_SIZE), after

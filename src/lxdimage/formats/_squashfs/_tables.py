@@ -13,14 +13,14 @@ from typing import NamedTuple
 from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._codecs import Decoder
 from lxdimage.formats._squashfs._file import BlockFile
-from lxdimage.formats._squashfs._metadata import read_block
+from lxdimage.formats._squashfs._metadata import BLOCK_HEADER, UNCOMPRESSED, read_block
 from lxdimage.formats._squashfs._superblock import METADATA_SIZE
 
-__all__ = ["Extent", "LookupTable"]
+__all__ = ["PLACE", "Extent", "LookupTable"]
 
-_PLACE = struct.Struct("<Q")
-_STORED = struct.Struct("<H")
-_UNCOMPRESSED = 0x8000
+PLACE = struct.Struct("<Q")
+"""The place of a block, in the index of a table."""
+
 _CACHED_BLOCKS = 64
 
 
@@ -41,12 +41,12 @@ class Extent(NamedTuple):
     @property
     def end(self) -> int:
         """Where it ends."""
-        return self.place + _STORED.size + (self.stored & ~_UNCOMPRESSED)
+        return self.place + BLOCK_HEADER.size + (self.stored & ~UNCOMPRESSED)
 
     @property
     def expanded(self) -> bool:
         """Whether compression made it larger."""
-        return self.size < self.stored < _UNCOMPRESSED
+        return self.size < self.stored < UNCOMPRESSED
 
 
 class LookupTable:
@@ -69,7 +69,7 @@ class LookupTable:
         self._per_block = METADATA_SIZE // self._row.size
         self._count = count
         self._blocks = -(-count // self._per_block)
-        self.end = place + self._blocks * _PLACE.size
+        self.end = place + self._blocks * PLACE.size
         self._file = file
         self._decode = decode
         self._cache: dict[int, bytes] = {}
@@ -131,8 +131,8 @@ class LookupTable:
             end = self._file.size
             message = f"{self.name}: expected an index of {self._blocks} blocks that ends before byte {end}"
             raise self._file.damaged(message, self.place)
-        index = self._file.read(self.place + block * _PLACE.size, _PLACE.size)
-        return int(_PLACE.unpack(index)[0])
+        index = self._file.read(self.place + block * PLACE.size, PLACE.size)
+        return int(PLACE.unpack(index)[0])
 
     def block_places(self) -> Iterator[int]:
         """Yield where the blocks begin, as the index says."""
@@ -147,7 +147,7 @@ class LookupTable:
         """Yield where every block is."""
         for block in range(self._blocks):
             place = self.block_place(block)
-            (stored,) = _STORED.unpack(self._file.read(place, _STORED.size))
+            (stored,) = BLOCK_HEADER.unpack(self._file.read(place, BLOCK_HEADER.size))
             yield Extent(place, stored, self._block_size(block))
 
     def damaged(self, message: str) -> InvalidImageError:

@@ -26,12 +26,11 @@ from lxdimage.formats._squashfs._superblock import (
     dump_superblock,
 )
 from lxdimage.formats._squashfs._workers import Workers
-from lxdimage.formats._squashfs._xattrs import NAMESPACES, is_settable
+from lxdimage.formats._squashfs._xattrs import LARGEST_VALUE, NAMESPACES, is_settable
 
 __all__ = ["WrittenSquashfs", "write_squashfs"]
 
 _LARGEST_TIME = (1 << 32) - 1
-_LARGEST_VALUE = 65536
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +153,7 @@ def _add_xattrs(tree: NodeTree, xattrs: XattrWriter, entry: Entry) -> int | None
     for name, value in sorted(entry.xattrs.items()):
         raw = name.encode("utf-8", "surrogateescape")
         namespace, dot, rest = raw.partition(b".")
-        fits = rest and is_settable(name, entry.type) and len(value) <= _LARGEST_VALUE
+        fits = rest and is_settable(name, entry.type) and len(value) <= LARGEST_VALUE
         if namespace + dot in NAMESPACES and fits:
             stored.append((raw, value))
         else:

@@ -22,19 +22,31 @@ from lxdimage.formats._squashfs._refusals import Refusals
 from lxdimage.formats._squashfs._superblock import Superblock
 from lxdimage.formats._squashfs._tables import LookupTable
 
-__all__ = ["NAMESPACES", "XattrTable", "is_settable"]
+__all__ = ["LARGEST_VALUE", "NAME", "NAMESPACES", "SET", "SIZE", "TABLE", "XattrTable", "is_settable"]
 
 NAMESPACES: tuple[bytes, ...] = (b"user.", b"trusted.", b"security.")
 """What the number of a namespace stands for."""
 
+TABLE = struct.Struct("<QII")
+"""The header of the table: where names and values begin, how many sets there are, nothing."""
+
+_ROW = "QII"
+SET = struct.Struct(f"<{_ROW}")
+"""A row of the table: the reference of a set, how many attributes it has, and their bytes."""
+
+NAME = struct.Struct("<HH")
+"""What precedes a name: its namespace, and the bytes behind that."""
+
+SIZE = struct.Struct("<I")
+"""What precedes a value: its bytes."""
+
+LARGEST_VALUE = 65536
+"""Bytes of a value that a kernel takes at most."""
+
 _NAMESPACE = 0xFF
 _OUT_OF_LINE = 0x100
-_HEADER = struct.Struct("<QII")
-_ROW = "QII"
-_NAME = struct.Struct("<HH")
-_SIZE = struct.Struct("<I")
+
 _REFERENCE = struct.Struct("<Q")
-_LARGEST_VALUE = 65536
 _LONGEST_NAME = 255
 _MOST_ATTRIBUTES = 65536
 _LARGEST_SET = 1 << 20
@@ -70,7 +82,7 @@ class XattrTable:
     @cached_property
     def _header(self) -> tuple[int, int]:
         """Where the names and values begin, and how many sets there are."""
-        start, count, _ = _HEADER.unpack(self._file.read(self._superblock.xattr_table, _HEADER.size))
+        start, count, _ = TABLE.unpack(self._file.read(self._superblock.xattr_table, TABLE.size))
         return start, count
 
     @property
@@ -81,7 +93,7 @@ class XattrTable:
     @cached_property
     def ids(self) -> LookupTable:
         """The table that finds a set by its number."""
-        place, count = self._superblock.xattr_table + _HEADER.size, self._header[1]
+        place, count = self._superblock.xattr_table + TABLE.size, self._header[1]
         return LookupTable(
             self._file, self._decode, name="extended attributes", row=_ROW, place=place, count=count
         )
@@ -117,7 +129,7 @@ class XattrTable:
         room = _LARGEST_SET
         cursor = Cursor(self._values.chunks(reference >> 16, reference & 0xFFFF, 1 << 62))
         for _ in range(count):
-            kind, length = _NAME.unpack(cursor.take(_NAME.size))
+            kind, length = NAME.unpack(cursor.take(NAME.size))
             name = cursor.take(length)
             value = self._value(cursor, out_of_line=bool(kind & _OUT_OF_LINE))
             room -= len(name) + len(value)
@@ -129,11 +141,11 @@ class XattrTable:
         return frozen(result)
 
     def _value(self, cursor: Cursor, *, out_of_line: bool) -> bytes:
-        (size,) = _SIZE.unpack(cursor.take(_SIZE.size))
+        (size,) = SIZE.unpack(cursor.take(SIZE.size))
         if out_of_line:
             (reference,) = _REFERENCE.unpack(cursor.take(_REFERENCE.size))
             cursor = Cursor(self._values.chunks(reference >> 16, reference & 0xFFFF, 1 << 62))
-            (size,) = _SIZE.unpack(cursor.take(_SIZE.size))
-        if size > _LARGEST_VALUE:
-            raise self._values.damaged(f"expected a value of at most {_LARGEST_VALUE} bytes, found {size}", 0)
+            (size,) = SIZE.unpack(cursor.take(SIZE.size))
+        if size > LARGEST_VALUE:
+            raise self._values.damaged(f"expected a value of at most {LARGEST_VALUE} bytes, found {size}", 0)
         return cursor.take(size)
