@@ -15,7 +15,7 @@ from typing import Protocol
 
 import attrs
 
-from lxdimage._chunks import Cursor
+from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._detect import Compression
 from lxdimage.compression._zstd import decode_zstd, frame_parts
 from lxdimage.errors import InvalidImageError
@@ -117,21 +117,28 @@ def _take_stream(decoder: _Decoder, cursor: Cursor, size: int) -> First | None:
 
 
 def _take_frame(cursor: Cursor, size: int, limits: Limits) -> First | None:
-    taken = bytearray()
-    for part in frame_parts(cursor):
-        taken += part
-        if len(taken) > size:
+    frame = _joined(frame_parts(cursor), size)
+    content = _content(frame, size, limits) if len(frame) <= size else None
+    if content is None:
+        cursor.give_back(frame)
+        return None
+    return First(frame, content)
+
+
+def _content(frame: bytes, size: int, limits: Limits) -> bytes | None:
+    """Return what a frame decompresses to; None where that has more than *size* bytes, or the frame is damaged."""
+    try:
+        content = _joined(decode_zstd(Cursor(iter((frame,))), limits), size)
+    except InvalidImageError:
+        return None
+    return content if len(content) <= size else None
+
+
+def _joined(chunks: Chunks, size: int) -> bytes:
+    """Return *chunks* in one piece; as soon as they have more than *size* bytes no further one is asked for."""
+    joined = bytearray()
+    for chunk in chunks:
+        joined += chunk
+        if len(joined) > size:
             break
-    else:
-        content = bytearray()
-        try:
-            for piece in decode_zstd(Cursor(iter((bytes(taken),))), limits):
-                content += piece
-                if len(content) > size:
-                    break
-            else:
-                return First(bytes(taken), bytes(content))
-        except InvalidImageError:
-            pass
-    cursor.give_back(bytes(taken))
-    return None
+    return bytes(joined)
