@@ -20,29 +20,8 @@ _END_OF_BLOCK, _FIRST_LENGTH = 256, 257
 _ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 _LENGTH_BITS = (0,) * 8 + tuple(bits for bits in range(1, 6) for _ in range(4)) + (0,)
 _LENGTHS = (
-    *range(3, 11),
-    11,
-    13,
-    15,
-    17,
-    19,
-    23,
-    27,
-    31,
-    35,
-    43,
-    51,
-    59,
-    67,
-    83,
-    99,
-    115,
-    131,
-    163,
-    195,
-    227,
-    258,
-)
+    *range(3, 11), 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258
+)  # fmt: skip
 _DISTANCE_BITS = (0, 0, *(bits for bits in range(14) for _ in range(2)))
 # How many bits gzip's first tables are looked up by (lbits, dbits), and those of blocks with fixed codes.
 _LOOKUP, _DISTANCE_LOOKUP, _FIXED_LOOKUP, _FIXED_DISTANCE_LOOKUP, _ORDER_LOOKUP = 9, 6, 7, 5, 7
@@ -157,6 +136,8 @@ def written_size(data: bytes) -> int:
 
 @attrs.define
 class _Written:
+    """Bytes that gzip has written so far."""
+
     size: int = 0
 
 

@@ -157,7 +157,7 @@ def _check_header(head: bytes) -> None:
     """
     Refuse what ``lzma -d`` does not recognise as its format though liblzma would decode it.
 
-    That are dictionaries of other sizes than 2**n and 2**n + 2**(n-1) bytes, and a content of more than 256 GiB.
+    Those are dictionaries of other sizes than 2**n and 2**n + 2**(n-1) bytes, and a content of more than 256 GiB.
     """
     if head[1:5] == b"7zXZ":
         raise corrupt(f"expected a byte 0xfd before '7zXZ', found {head[0]:#04x}", 0)

@@ -70,10 +70,9 @@ class PassingDisk:
         self._room = _MOST_KEPT
         self._kept: dict[int, bytearray] = {}  # by where it begins
         self._places: list[int] = []  # these, in order
-        self._compressed: dict[
-            int, bytearray
-        ] = {}  # clusters that are not decompressed yet, by where they begin
-        self._held = 0  # bytes of them
+        # Clusters that are not decompressed yet, by where they begin, and their bytes.
+        self._compressed: dict[int, bytearray] = {}
+        self._held = 0
         self._broken: set[int] = set()
         self._output = 0  # bytes of decompressed clusters
         self._unchecked = False

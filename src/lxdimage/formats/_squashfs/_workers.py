@@ -90,10 +90,8 @@ class Workers:
             )
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ):  # the system gives no more threads: those that there are do the work, or the caller
-                return
+            except RuntimeError:
+                return  # the system gives no more threads: those that there are do the work, or the caller
             self._threads.append(thread)
 
     def close(self) -> None:
