@@ -16,23 +16,14 @@ from hypothesis import strategies as st
 from lxdimage import LimitExceededError, Limits, LXDImageError, TruncatedImageError
 from lxdimage._tar import sealed
 from lxdimage.archive import Batch, EntryType, TarMember, TarReader, dump_member, read_archive
+from making import member
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 LONG = "d" * 90 + "/" + "n" * 95
 
 
-def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
-    """Return a member for `pack`."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    info.mtime = 1_600_000_000
-    for key, value in fields.items():
-        setattr(info, key, value)
-    return info, content
-
-
 def pack(members: list[tuple[tarfile.TarInfo, bytes]], tar_format: int = tarfile.GNU_FORMAT) -> bytes:
-    """Return a tar of *members* as Python's tarfile writes it."""
+    """Return a tar of *members* as Python's tarfile writes it, with padding to a whole record."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w", format=tar_format) as archive:
         for info, content in members:

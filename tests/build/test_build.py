@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import lzma
 import os
 import random
@@ -38,6 +37,7 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.build import BuiltImage
 from lxdimage.errors import BuildError, InvalidMetadataError, LimitExceededError, LXDImageError
 from lxdimage.image import open_members
+from piping import pipe
 
 METADATA = Metadata(
     architecture="x86_64",
@@ -528,7 +528,7 @@ def test_a_directory_with_metadata_and_a_disk_is_a_virtual_machine(tmp_path: Pat
 @pytest.mark.parametrize("form", ["unified-none-tar", "unified-xz-tar", "split-gzip-tar"])
 @pytest.mark.parametrize("as_stream", [False, True], ids=["path", "stream"])
 def test_a_disk_makes_a_virtual_machine(tmp_path: Path, form: str, *, as_stream: bool) -> None:
-    rootfs = _Pipe(QCOW2.read_bytes()) if as_stream else QCOW2
+    rootfs = pipe(QCOW2.read_bytes()) if as_stream else QCOW2
     built = _build(rootfs, tmp_path / "image", form, metadata=METADATA.evolve(templates={}), templates=None)
     assert built.type is ImageType.VIRTUAL_MACHINE
     files = [file.path for file in built.files]
@@ -543,22 +543,6 @@ def test_a_disk_makes_a_virtual_machine(tmp_path: Path, form: str, *, as_stream:
             contents = {member.path: b"".join(member.member.chunks()) for member in members}
         assert contents["rootfs.img"] == QCOW2.read_bytes()
         assert list(contents) == ["metadata.yaml", "rootfs.img"]
-
-
-class _Pipe(io.BytesIO):
-    """A stream that cannot seek, and gives little at a time."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def seek(self, *_: int) -> int:
-        raise OSError(29, "Illegal seek")
-
-    def tell(self) -> int:
-        raise OSError(29, "Illegal seek")
-
-    def read(self, size: int | None = -1) -> bytes:
-        return super().read(min(1000, size) if size and size > 0 else 1000)
 
 
 # ---- refusals -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from lxdimage.build import BuiltImage
 from lxdimage.errors import BuildError, InvalidImageError, LXDImageError, TruncatedImageError
 from lxdimage.formats._squashfs import write_squashfs
 from lxdimage.image import open_members
+from piping import pipe
 
 METADATA = Metadata(architecture="x86_64", creation_date=1_700_000_000)
 DIRECTORY, FILE, HARD_LINK, SYMLINK = (
@@ -122,23 +123,10 @@ def test_every_attribute_passes_through(tmp_path: Path, lead: str, packed: str) 
     assert names[:2] == [b"metadata.yaml", b"rootfs/"]
 
 
-class _Pipe(io.RawIOBase):
-    """A stream that cannot seek."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        return self._data.read(777 if size is None or size < 0 else min(size, 777))
-
-
 @pytest.mark.parametrize("metadata", [METADATA, None], ids=["given", "derived"])
 def test_streams_need_not_seek(tmp_path: Path, metadata: Metadata | None) -> None:
     data = gzip.compress(_tar(_items()))
-    built = _build(_Pipe(data), tmp_path / "one", metadata=metadata, creation_date=5)
+    built = _build(pipe(data), tmp_path / "one", metadata=metadata, creation_date=5)
     again = _build(_given(tmp_path, data), tmp_path / "two", metadata=metadata, creation_date=5)
     assert built.fingerprint == again.fingerprint
     if metadata is None:
@@ -168,7 +156,7 @@ def test_a_squashfs_is_a_root_too(tmp_path: Path) -> None:
     data = (tmp_path / "given").read_bytes()
     behind_something = io.BytesIO(b"before" + data)
     behind_something.seek(6)
-    for rootfs in (tmp_path / "given", _Pipe(data), behind_something):
+    for rootfs in (tmp_path / "given", pipe(data), behind_something):
         _build(rootfs, tmp_path / "image")
         found = _root(tmp_path / "image")
         assert found["bin/sh"][1] == ELF

@@ -32,6 +32,7 @@ from lxdimage.errors import (
 )
 from lxdimage.formats._squashfs import read_squashfs
 from making import CODECS, METADATA, TEMPLATED, container, member, pack
+from piping import pipe
 from rich import FORMATS, Made, contents, image, root, split
 
 _IMAGE = [member("metadata.yaml", METADATA), member("rootfs/f", b"x")]
@@ -40,23 +41,6 @@ WRITABLE = [found for found in Compression if found not in {Compression.SQUASHFS
 DISK = struct.pack(
     ">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, 16, 1 << 20, 0, 1, 3 << 16, 1 << 16, 1, 0, 0
 ).ljust(4 << 16, b"\0")  # fmt: skip
-
-
-class Pipe(io.RawIOBase):
-    """A stream that cannot seek and gives little at a time."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self._data.read(min(size, 5000))
-
-
-def pipe(data: bytes) -> BinaryIO:
-    return Pipe(data)  # type: ignore[return-value]
 
 
 def convert(*files: bytes, output: OutputTarget, **options: object) -> BuiltImage:

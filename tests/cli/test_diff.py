@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import commands
 from lxdimage import Layout, TemplateChange, convert_image, diff_images
 from lxdimage.cli import main
 from lxdimage.cli._diff_text import template_hunks
@@ -95,9 +96,7 @@ def images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Run the verb; return status, output and words."""
-    status = main(["diff", *arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
+    return commands.run(capsys, "diff", *arguments)
 
 
 def test_differences_are_printed_by_what_they_are_about(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from commands import run
 from lxdimage.cli import VERBS, main
 from making import CODECS, METADATA, TEMPLATED, container, member, pack
 
@@ -31,13 +32,6 @@ def quiet_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("root.tar").write_bytes(
         pack([member("sbin/init", b"x", mode=0o755), member("etc/motd", b"hello\n")])
     )
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command line; return status, output and words."""
-    status = main(arguments)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lxdimage.cli import main
+import commands
 from making import CODECS, member, pack
 
 HEAD = b"architecture: x86_64\ncreation_date: 1600000000\nproperties: {os: test, empty: ''}\ntemplates:\n"
@@ -61,9 +61,8 @@ def workplace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    status = main(["render", *arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
+    """Run the verb; return status, output and words."""
+    return commands.run(capsys, "render", *arguments)
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

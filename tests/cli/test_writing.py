@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from commands import run
 from lxdimage import Compression, TemplateRule, fingerprint_files, open_image, scan_image
 from lxdimage.cli import main
 from making import CODECS, METADATA, container, member, pack
@@ -29,13 +30,6 @@ def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("root.tar").write_bytes(
         pack([member("sbin/init", b"x", mode=0o755), member("etc/motd", b"hello\n")])
     )
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command line; return status, output and words."""
-    status = main(arguments)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 # ── convert ──

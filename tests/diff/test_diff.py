@@ -28,6 +28,7 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.errors import InvalidImageError, InvalidMetadataError
 from lxdimage.formats._squashfs import write_squashfs
 from making import CODECS, METADATA, TEMPLATED, container, member, pack
+from piping import pipe
 from rich import FORMATS, image
 
 Form = Callable[[Path, Path], tuple[Path, ...]]
@@ -534,22 +535,12 @@ def test_an_image_is_one_file_or_two() -> None:
 
 
 def test_streams_that_cannot_seek_are_compared_like_files(tmp_path: Path) -> None:
-    class Pipe(io.RawIOBase):
-        def __init__(self, data: bytes) -> None:
-            self._data = io.BytesIO(data)
-
-        def readable(self) -> bool:
-            return True
-
-        def read(self, size: int = -1, /) -> bytes:
-            return self._data.read(min(size, 5000))
-
     source = tmp_path / "image"
     source.write_bytes(image())
     for name, make in ROOT_FORMS.items():
         files = make(source, tmp_path / name)
-        pipes = [Pipe(file.read_bytes()) for file in files]
-        assert diff_images(pipes, source, ignore=()).same, name  # type: ignore[arg-type]
+        pipes = [pipe(file.read_bytes()) for file in files]
+        assert diff_images(pipes, source, ignore=()).same, name
 
 
 def test_progress_counts_the_bytes_of_both_images() -> None:

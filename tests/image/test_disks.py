@@ -11,21 +11,12 @@ import pytest
 
 from lxdimage import ImageType, Scan, Stage, open_image, scan_image
 from making import CODECS, METADATA, member, pack
+from piping import pipe
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "qcow2"
 DISK = (CORPUS / "version3.qcow2").read_bytes()
 META = pack([member("metadata.yaml", METADATA)])
 FACTS = {"partition table": "mbr", "partition 1": "Linux, 1044480 B at byte 4096"}
-
-
-class Pipe(io.BytesIO):
-    """Bytes that come once, a thousand at a time."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(1000 if size is None or size < 0 else min(size, 1000))
 
 
 def unified(disk: bytes, codec: str = "none") -> bytes:
@@ -40,7 +31,7 @@ def scans(disk: bytes) -> list[Scan]:
     """Scan a disk as a file, as what comes through a pipe, and in an archive."""
     return [
         scan_image(io.BytesIO(META), io.BytesIO(disk)),
-        scan_image(io.BytesIO(META), Pipe(disk)),
+        scan_image(io.BytesIO(META), pipe(disk)),
         scan_image(io.BytesIO(unified(disk))),
         scan_image(io.BytesIO(unified(disk, "zstd"))),
     ]
