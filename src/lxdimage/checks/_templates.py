@@ -17,14 +17,13 @@ from lxdimage.checks._control import Judged, described
 from lxdimage.diagnostics import Diagnostic, Span, Stage, escape
 from lxdimage.formats import Layout, control_path
 from lxdimage.limits import Limits
-from lxdimage.metadata import CheckedMetadata, Metadata, TemplateRule, Trigger
+from lxdimage.metadata import FIRST_START, CheckedMetadata, Metadata, TemplateRule
 from lxdimage.rules import RULES, diagnose
 from lxdimage.targets import Target
 
 __all__ = ["TemplatesCheck"]
 
 _TEMPLATES = b"templates/"
-_FIRST_START = (Trigger.CREATE, Trigger.START)
 # What metadata.yaml alone cannot decide.
 _DOUBTFUL = frozenset({"bad-mode", "bad-owner", "template-target"})
 _PLACES: tuple[tuple[str, ...], ...] = ((), ("template",), ("mode",), ("uid",), ("gid",))
@@ -164,8 +163,7 @@ class TemplatesCheck:
                 code, text = "template-missing", f"no member is called {name!r}"
             else:
                 code, text = "template-not-regular", f"{name!r} is a {described(kind)}"
-            # A rule for a copied or renamed instance fails later, or never.
-            stage = Stage.START if any(map(rule.fires_on, _FIRST_START)) else None
+            stage = Stage.START if any(map(rule.fires_on, FIRST_START)) else None
             hint = _near(rule.template, kinds) if hints > 0 else None
             hints -= 1
             finding = diagnose(code, text, stage=stage, hint=hint)

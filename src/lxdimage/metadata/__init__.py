@@ -13,9 +13,10 @@ from lxdimage.metadata._check import (
     refusals_at_import,
 )
 from lxdimage.metadata._dump import dump_metadata
-from lxdimage.metadata._model import Metadata, TemplateRule, Trigger
+from lxdimage.metadata._model import FIRST_START, Metadata, TemplateRule, Trigger
 
 __all__ = [
+    "FIRST_START",
     "Architecture",
     "CheckedMetadata",
     "Metadata",

@@ -19,7 +19,7 @@ from lxdimage.metadata._architectures import Architecture
 from lxdimage.metadata._show import shown
 from lxdimage.rules import diagnose
 
-__all__ = ["MAX_DATE", "Metadata", "TemplateRule", "Trigger"]
+__all__ = ["FIRST_START", "MAX_DATE", "Metadata", "TemplateRule", "Trigger"]
 
 MAX_DATE = 253_402_300_799
 """The last second of the year 9999: later dates cannot be read back from a daemon's database."""
@@ -36,6 +36,14 @@ class Trigger(Enum):
     COPY = "copy"
     START = "start"
     RENAME = "rename"
+
+
+FIRST_START = (Trigger.CREATE, Trigger.START)
+"""
+The triggers of the first start of a new instance, which a rule that fails keeps from starting.
+
+An instance that is copied or renamed exists already: those triggers fail later, or never.
+"""
 
 
 def _refuse(code: str, message: str) -> InvalidMetadataError:

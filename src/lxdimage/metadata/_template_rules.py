@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TypeAlias
 
 from lxdimage.diagnostics import Diagnostic, Stage
-from lxdimage.metadata._model import TemplateRule, Trigger
+from lxdimage.metadata._model import FIRST_START, TemplateRule, Trigger
 from lxdimage.metadata._show import listed, shown, shown_path
 from lxdimage.metadata._subject import Subject
 
@@ -34,8 +34,7 @@ def _failing(
     """Return the finding about a rule that fails whenever it fires."""
     triggers = [trigger for trigger in _TRIGGERS if trigger in rule.when]
     effect = f": the rule fails on {listed(triggers)}" if triggers else "; nothing triggers the rule"
-    # An instance that is copied or renamed exists already: those triggers fail later, or never.
-    stage = Stage.START if {Trigger.CREATE.value, Trigger.START.value} & {*triggers} else None
+    stage = Stage.START if any(map(rule.fires_on, FIRST_START)) else None
     return subject.place(*path).finding(code, problem + effect, stage=stage)
 
 

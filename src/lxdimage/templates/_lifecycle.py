@@ -20,7 +20,7 @@ from lxdimage.archive import Entry, EntryType
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import LimitExceededError, TemplateError, TemplateRenderError
 from lxdimage.limits import Limits
-from lxdimage.metadata import Metadata, TemplateRule, Trigger
+from lxdimage.metadata import FIRST_START, Metadata, TemplateRule, Trigger
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target
 from lxdimage.templates._instance import Instance, TemplateContext, render_template
@@ -41,7 +41,6 @@ __all__ = [
     "settle",
 ]
 
-_FIRST_START = (Trigger.CREATE, Trigger.START)
 _NAME_MAX = 255
 
 
@@ -231,7 +230,7 @@ def check_rules(
     """
     for path, rule in image.metadata.templates.items():
         run = _Run(image, instance, _Root(exists), target, limits or Limits(), None, None)
-        now = next((trigger for trigger in _FIRST_START if rule.fires_on(trigger)), None)
+        now = next((trigger for trigger in FIRST_START if rule.fires_on(trigger)), None)
         if rule.null or not rule.fires:
             continue
         try:
