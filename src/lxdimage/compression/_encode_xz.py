@@ -10,12 +10,18 @@ import attrs
 
 from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._jobs import Job, in_order, pieces
-from lxdimage.compression._xz_block import Record, dump_integer, parse_block_header, parse_integer
+from lxdimage.compression._xz_block import (
+    FOOTER_MAGIC,
+    MAGIC,
+    Record,
+    dump_integer,
+    parse_block_header,
+    parse_integer,
+)
 
 __all__ = ["PRESETS", "encode_xz"]
 
 _MIB = 1 << 20
-_MAGIC, _FOOTER_MAGIC = b"\xfd7zXZ\0", b"YZ"
 _FLAGS = bytes((0, lzma.CHECK_CRC64))
 _CHECK_SIZE = 8
 
@@ -55,7 +61,7 @@ def encode_xz(chunks: Chunks, level: int, threads: int) -> Chunks:
     """Yield a stream; every block is compressed in a thread."""
     size = PRESETS[level].block
     records: list[Record] = []
-    yield _MAGIC + _FLAGS + _crc(_FLAGS)
+    yield MAGIC + _FLAGS + _crc(_FLAGS)
     # A generator expression would hold one block while the next one is gathered.
     jobs = map(partial(_job, level=level, block_size=size), pieces(chunks, size))
     for block in in_order(jobs, threads):
@@ -64,7 +70,7 @@ def encode_xz(chunks: Chunks, level: int, threads: int) -> Chunks:
     index = _dump_index(records)
     yield index
     fields = (len(index) // 4 - 1).to_bytes(4, "little") + _FLAGS
-    yield _crc(fields) + fields + _FOOTER_MAGIC
+    yield _crc(fields) + fields + FOOTER_MAGIC
 
 
 def _crc(data: bytes) -> bytes:

@@ -19,6 +19,8 @@ from lxdimage._chunks import Chunks, Cursor
 from lxdimage.compression._damage import corrupt, mismatch, trailing_garbage, truncated, unsupported
 from lxdimage.compression._workers import Task, Workers
 from lxdimage.compression._xz_block import (
+    FOOTER_MAGIC,
+    MAGIC,
     BlockHeader,
     Record,
     StreamFlags,
@@ -29,10 +31,8 @@ from lxdimage.compression._xz_block import (
 from lxdimage.errors import InvalidImageError
 from lxdimage.limits import Limits
 
-__all__ = ["MAGIC", "decode_xz"]
+__all__ = ["decode_xz"]
 
-MAGIC = b"\xfd7zXZ\0"
-_FOOTER_MAGIC = b"YZ"
 _KNOWN_CHECKS = frozenset({0, 1, 4, 10})
 _PADDING_AT_ONCE = 1 << 12  # little, as it is copied around for every stream of a file
 
@@ -186,8 +186,8 @@ def _check_footer(cursor: Cursor, flags: StreamFlags, index_size: int) -> None:
     if len(raw) < 12:
         raise truncated("the file ends inside the footer of an xz stream", cursor.offset)
     claimed, computed = int.from_bytes(raw[:4], "little"), zlib.crc32(raw[4:10])
-    if raw[10:] != _FOOTER_MAGIC:
-        raise corrupt(f"expected the end {_FOOTER_MAGIC!r} of an xz stream, found {raw[10:]!r}", start + 10)
+    if raw[10:] != FOOTER_MAGIC:
+        raise corrupt(f"expected the end {FOOTER_MAGIC!r} of an xz stream, found {raw[10:]!r}", start + 10)
     if claimed != computed:
         message = f"the footer checksum of an xz stream is {claimed:#010x}, computed {computed:#010x}"
         raise mismatch(message, start)

@@ -1,4 +1,4 @@
-"""Blocks of an .xz stream (The .xz File Format 1.1, section 3)."""
+"""Blocks of an .xz stream (The .xz File Format 1.1, section 3), and what reader and writer share of streams."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from lxdimage.limits import Limits
 
 __all__ = [
     "CHECK_SIZES",
+    "FOOTER_MAGIC",
+    "MAGIC",
     "BlockHeader",
     "Record",
     "StreamFlags",
@@ -26,6 +28,9 @@ __all__ = [
 
 CHECK_SIZES = (0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64)
 """Size of the integrity check by its number (section 2.1.1.2)."""
+
+MAGIC, FOOTER_MAGIC = b"\xfd7zXZ\0", b"YZ"
+"""What a stream begins with, and what it ends in (sections 2.1.1.1 and 2.1.2.4)."""
 
 _LZMA2 = 0x21
 
