@@ -14,7 +14,6 @@ from lxdimage.compression._lzma import OVERHEAD, LZMADecoder, lzma_failure
 from lxdimage.limits import Limits
 
 __all__ = [
-    "CHECK_SIZES",
     "FOOTER_MAGIC",
     "MAGIC",
     "BlockHeader",
@@ -26,7 +25,7 @@ __all__ = [
     "parse_integer",
 ]
 
-CHECK_SIZES = (0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64)
+_CHECK_SIZES = (0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64)
 """Size of the integrity check by its number (section 2.1.1.2)."""
 
 MAGIC, FOOTER_MAGIC = b"\xfd7zXZ\0", b"YZ"
@@ -51,7 +50,7 @@ class StreamFlags:
     @property
     def check_size(self) -> int:
         """Bytes of the check behind every block."""
-        return CHECK_SIZES[self.check]
+        return _CHECK_SIZES[self.check]
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from lxdimage.metadata._show import shown
 from lxdimage.rules import diagnose
 from lxdimage.targets import Target, Traits
 
-__all__ = ["Architecture", "near_miss"]
+__all__ = ["Architecture"]
 
 
 class Architecture(Enum):
@@ -80,7 +80,7 @@ class Architecture(Enum):
             raise InvalidMetadataError(diagnose("missing-architecture", "the architecture is missing"))
         known = f"known to {target.traits.title}" if target else "known"
         message = f"the architecture {shown(name)} is not {known}"
-        raise InvalidMetadataError(diagnose("unknown-architecture", message, hint=near_miss(name, target)))
+        raise InvalidMetadataError(diagnose("unknown-architecture", message, hint=_near_miss(name, target)))
 
 
 class _Row(NamedTuple):
@@ -166,7 +166,7 @@ _FOREIGN: Mapping[str, Architecture] = MappingProxyType(
 )
 
 
-def near_miss(name: str, target: Target | None = None) -> str | None:
+def _near_miss(name: str, target: Target | None = None) -> str | None:
     """Return what may have been meant by the unknown *name*, as a hint, or None."""
     plain = name.strip().casefold()
     if plain in _ANYTHING:

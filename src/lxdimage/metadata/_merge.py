@@ -24,7 +24,7 @@ from lxdimage.metadata._yaml import (
     resolve,
 )
 
-__all__ = ["Aliases", "Pair", "is_merge", "pairs_of"]
+__all__ = ["Aliases", "Pair", "pairs_of"]
 
 _LOW = 400_000
 _HIGH = 4_000_000
@@ -121,7 +121,7 @@ class _Walk:
         self._meets(mapping)
         last: Node | None = None
         for key, value in mapping.pairs:
-            if not is_merge(key, self._generation):
+            if not _is_merge(key, self._generation):
                 yield Pair(mapping, key, value, self._own)
             elif self._generation.merges_last:
                 last = value
@@ -157,7 +157,7 @@ def _own_keys(mapping: Mapping, generation: Generation, aliases: Aliases) -> set
     return keys
 
 
-def is_merge(key: Node, generation: Generation) -> bool:
+def _is_merge(key: Node, generation: Generation) -> bool:
     """Whether *key* is a merge key."""
     if not isinstance(key, Scalar):
         return False

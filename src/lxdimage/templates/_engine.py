@@ -33,7 +33,7 @@ from lxdimage.templates._runtime import Program, Rendering
 from lxdimage.templates._source import Source, string
 from lxdimage.templates._values import raw
 
-__all__ = ["Rendered", "Template", "describe_fault"]
+__all__ = ["Rendered", "Template"]
 
 
 _LONGEST_MESSAGE = 1000
@@ -204,7 +204,7 @@ class Template:
         return diagnose(code, message, source=self.name, span=span, excerpt=excerpt)
 
 
-def describe_fault(fault: SyntaxFault, source: Source, name: str) -> Diagnostic:
+def _describe_fault(fault: SyntaxFault, source: Source, name: str) -> Diagnostic:
     """Return the finding that a template does not parse."""
     span = source.span(fault.offset, fault.length)
     excerpt = source.line(span.start.line)
@@ -227,7 +227,7 @@ def _compile(source: Source, name: str, dialect: Dialect, banned: frozenset[str]
         return compile_document(document, source, dialect, language.filters)
     except SyntaxFault as fault:
         kind = LimitExceededError if fault.code == "template-limit" else TemplateSyntaxError
-        raise kind(describe_fault(fault, source, name)) from None
+        raise kind(_describe_fault(fault, source, name)) from None
     except RecursionError:
         message = "the template is nested too deep"
         raise LimitExceededError(diagnose("template-limit", message, source=name)) from None

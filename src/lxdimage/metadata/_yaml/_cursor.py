@@ -6,14 +6,14 @@ import re
 
 from lxdimage.metadata._yaml._text import Text, YAMLError
 
-__all__ = ["AT_ONCE", "BLANKS", "BLANK_OR_END", "BREAKS", "END", "Cursor"]
+__all__ = ["AT_ONCE", "BLANK_OR_END", "BREAKS", "END", "Cursor"]
 
 END = "\0"
 """What stands behind the last character; no text can contain it."""
 
 BREAKS = frozenset("\r\n\x85\u2028\u2029")
 BLANK_OR_END = BREAKS | frozenset(" \t" + END)
-BLANKS = re.compile(r"[ \t]*+")
+_BLANKS = re.compile(r"[ \t]*+")
 
 AT_ONCE = 1000
 """
@@ -66,7 +66,7 @@ class Cursor:
         """Move behind spaces and tabs and return them."""
         if self.chars[self.pos] not in " \t":
             return ""
-        blanks = BLANKS.match(self.chars, self.pos)
+        blanks = _BLANKS.match(self.chars, self.pos)
         assert blanks
         self.pos = blanks.end()
         return blanks[0]

@@ -17,7 +17,7 @@ from lxdimage.metadata._yaml._generation import Generation
 from lxdimage.metadata._yaml._nodes import Scalar
 from lxdimage.metadata._yaml._text import YAMLError
 
-__all__ = ["Resolved", "is_timestamp", "resolve"]
+__all__ = ["Resolved", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -77,7 +77,7 @@ def _plain(text: str, tag: str, generation: Generation) -> Resolved:
         number = _float(text) if _AFTER_POINT.fullmatch(text) else None
         return Resolved("!!str", text) if number is None else Resolved("!!float", number)
     if text[:1] in "+-0123456789":
-        if tag in ("", "!!timestamp") and is_timestamp(text):
+        if tag in ("", "!!timestamp") and _is_timestamp(text):
             return Resolved("!!timestamp", text)
         return _number(text, generation)
     return Resolved("!!str", text)
@@ -136,7 +136,7 @@ _TIMESTAMP = re.compile(
 )
 
 
-def is_timestamp(text: str) -> bool:
+def _is_timestamp(text: str) -> bool:
     """Whether the library takes the unquoted *text* for a date, with or without a time."""
     match = _TIMESTAMP.fullmatch(text)
     if not match:
