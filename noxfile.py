@@ -31,7 +31,6 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Types of the package, the tests, the benchmarks and this file."""
     _install(session, "types", package=".")
-    session.install("--quiet", "nox")
     session.run("mypy")
 
 
