@@ -55,6 +55,7 @@ def seconds(work: Callable[[], object]) -> float:
 def overhead(path: Path, rounds: int) -> float:
     """Return scan / slower of decode and hash, the median of paired rounds."""
     ratios = []
+    lxdimage.scan_image(path)  # loads what the first scan loads
     for _ in range(rounds):
         floor = max(seconds(lambda: decompress(path)), seconds(lambda: digest(path)))
         ratios.append(seconds(lambda: lxdimage.scan_image(path)) / floor)

@@ -367,6 +367,13 @@ def test_what_one_rule_writes_is_in_the_way_of_another(
 # ── directories ──
 
 
+@pytest.mark.parametrize("option", ["-o", "--diff"])
+def test_an_empty_name_is_no_directory(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(capsys, image(), option, "")
+    assert "expected a directory, found ''" in capsys.readouterr().err
+
+
 def test_files_are_written_with_their_modes(capsys: pytest.CaptureFixture[str]) -> None:
     """Those that are kept are not among them."""
     assert printed(capsys, image(), "-o", "out/deep", "--target", "incus") == ""

@@ -126,11 +126,12 @@ class TarBlocks:
 
     # ---- what is wrong ---------------------------------------------------------------------------------------
 
-    def _after(self) -> str:
-        return f" after {shown(self._name)}" if self._name else ""
+    def _after(self, word: str = "after") -> str:
+        """Return where that is for people: by the last member's name, where there was one."""
+        return f" {word} {shown(self._name)}" if self._name else ""
 
     def _fail_truncated(self, missing: int) -> NoReturn:
-        text = f"the archive ends {missing} bytes before the content{self._after().replace('after', 'of', 1)} does"
+        text = f"the archive ends {missing} bytes before the content{self._after('of')} does"
         self.fail("truncated-archive", text, self._base + len(self._buffer))
 
     def fail(self, code: str, message: str, offset: int) -> NoReturn:

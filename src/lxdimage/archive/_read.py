@@ -42,7 +42,6 @@ _ORDINARY = frozenset(b"012345")
 _FILE, _PAX = b"0x"
 _EMPTY = frozenset(b"25")  # symbolic links and directories: nothing lies behind their headers
 _ZERO = b"00000000000"
-_PIECE = 1 << 20
 _GO_EXTENSION = 1 << 20  # what Go reads of one extension header
 
 
@@ -104,9 +103,8 @@ class TarReader(SparseReader):
         self.ended = False
         self._globals: dict[bytes, bytes] = {}
         self._globals_size = 0
-        self._shared: Mapping[bytes, bytes] | None = (
-            NO_RECORDS  # a copy of them, None where it is out of date
-        )
+        # A copy of them, None where it is out of date.
+        self._shared: Mapping[bytes, bytes] | None = NO_RECORDS
         self._limits = limits or Limits()
         self._sums = LowHalves()
         self._refused = ""  # why GNU tar refuses the header that is being read, where Go does not

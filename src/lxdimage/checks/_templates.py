@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import attrs
 
-from lxdimage._findings import Findings
-from lxdimage.archive import Entry, EntryType
+from lxdimage._chunks import peek
+from lxdimage._findings import Findings, shown
+from lxdimage.archive import Entry, EntryType, Member
 from lxdimage.checks._control import Judged, described
 from lxdimage.diagnostics import Diagnostic, Span, Stage, escape
 from lxdimage.formats import Layout, control_path
@@ -59,21 +60,18 @@ class TemplatesCheck:
         metadata: Content of metadata.yaml, which a template may be a hard link to.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, limits: Limits) -> None:
         self.files: dict[str, bytes] = {}
         self.larger: list[str] = []
         self.wanted: dict[bytes, str] = {}
         self.metadata = b""
         self._source = source
+        self._limits = limits
+        self._size = 0  # bytes of templates and their names
         self._room = _WANTED
         self._awaited: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._mistakes: dict[tuple[str, int], tuple[Diagnostic, ...]] = {}
-
-    def add_larger(self, name: str) -> None:
-        """Take the name of a template that is larger than the limits allow; of many, and of long names, not all."""
-        if len(self.larger) < _NAMED and len(name) <= _LONGEST:
-            self.larger.append(name)
 
     def expect(self, metadata: Metadata, layout: Layout) -> None:
         """Learn from metadata which members of the root matter."""
@@ -92,13 +90,31 @@ class TemplatesCheck:
         """Take a member whose name is wanted."""
         self._entries[self.wanted[name]] = entry
 
-    def see_link(self, name: str, entry: Entry) -> None:
-        """Take a hard link below templates/: it is the file that it repeats."""
-        repeated = control_path(os.fsencode(entry.target))
+    def see(self, name: bytes, member: Member) -> Iterator[Diagnostic]:
+        """Take a member below templates/, and yield what is wrong with its size."""
+        path, limits = os.fsdecode(name.removeprefix(_TEMPLATES)), self._limits
+        content: bytes | None = None
+        if member.type is EntryType.FILE:
+            content, _ = peek(member.chunks(), limits.template_size + 1)
+        elif member.type is EntryType.HARD_LINK:
+            content = self._repeated(member.entry)
+        if content is None:
+            return
+        self._size += len(name) + (len(content) if member.type is EntryType.FILE else 0)
+        if len(content) <= limits.template_size and self._size <= limits.templates_size:
+            self.files[path] = content
+            return
+        if len(self.larger) < _NAMED and len(path) <= _LONGEST:
+            self.larger.append(path)
+        text = f"template {shown(name)} has more than {limits.template_size} bytes, or all have too many"
+        yield diagnose("template-too-large", text, source=self._source)
+
+    def _repeated(self, link: Entry) -> bytes | None:
+        """Return the content of the file that a hard link repeats, None where that is no template."""
+        repeated = control_path(os.fsencode(link.target))
         if repeated == b"metadata.yaml":
-            self.files[name] = self.metadata
-        elif content := self.files.get(os.fsdecode(repeated.removeprefix(_TEMPLATES))):
-            self.files[name] = content
+            return self.metadata
+        return self.files.get(os.fsdecode(repeated.removeprefix(_TEMPLATES)))
 
     def finish(self, judged: Judged, kinds: Mapping[bytes, EntryType]) -> Iterator[Diagnostic]:
         """Yield what one daemon makes of the rules, *kinds* being the members beside the root."""

@@ -46,14 +46,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print one JSON array")
     how.add_argument(
-        "-o", "--output", metavar="DIR", help="write the files below DIR, a new or empty directory"
+        "-o",
+        "--output",
+        type=_directory,
+        metavar="DIR",
+        help="write the files below DIR, a new or empty directory",
     )
     how.add_argument(
-        "--diff", metavar="DIR", help="compare with the files below DIR; exit 1 when they differ"
+        "--diff",
+        type=_directory,
+        metavar="DIR",
+        help="compare with the files below DIR; exit 1 when they differ",
     )
     add_instance(parser)
     add_limits(parser)
     parser.epilog = "Exit status 1 means that the instance would not start, or a difference with --diff."
+
+
+def _directory(text: str) -> Path:
+    """Return the path of a directory; that of an empty name would be the current one."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a directory, found ''")
+    return Path(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -110,12 +124,12 @@ def _made_with(path: str) -> Mapping[str, Entry]:
 
 def _show(files: Sequence[RenderedFile], arguments: argparse.Namespace) -> int:
     if arguments.diff:
-        lines = list(compare(files, Path(arguments.diff)))
+        lines = list(compare(files, arguments.diff))
         with perhaps_unread():
             print(*lines, sep="\n", end="\n" if lines else "")
         return int(bool(lines))
-    if arguments.output:
-        write_tree(Path(arguments.output), (file for file in files if file.action is not Action.KEEP))
+    if arguments.output is not None:
+        write_tree(arguments.output, (file for file in files if file.action is not Action.KEEP))
     elif arguments.json:
         print_json([file_json(file) for file in files])
     else:

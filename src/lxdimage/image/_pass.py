@@ -12,7 +12,7 @@ import attrs
 from lxdimage._chunks import Chunks, drain, peek
 from lxdimage._findings import Findings
 from lxdimage._sources import Progress, Source, Tracker
-from lxdimage.archive import Batch, EntryType, Member, TarMember, TarReader
+from lxdimage.archive import Batch, Member, TarMember, TarReader
 from lxdimage.checks import ControlCheck, TemplatesCheck, UnpackCheck, restaged
 from lxdimage.diagnostics import Diagnostic, Stage
 from lxdimage.errors import InvalidImageError, LimitExceededError
@@ -71,8 +71,7 @@ class Pass:
         # Of a split image's root, over what its metadata archive has left there.
         self._root_unpack = UnpackCheck(sources[-1].name)
         self._findings = Findings()
-        self._templates = TemplatesCheck(sources[0].name)
-        self._templates_size = 0
+        self._templates = TemplatesCheck(sources[0].name, limits)
         self._disk_facts: Mapping[str, str] = {}
         # They matter where rootfs.img makes the image a virtual machine.
         self._disk_findings: list[Diagnostic] = []
@@ -307,24 +306,12 @@ class Pass:
     def _keep(self, member: Member) -> None:
         """Keep a template's content; look into a disk."""
         name = member.name.removeprefix(b"./")
-        template = os.fsdecode(name.removeprefix(b"templates/"))
         if name in DISK_NAMES:
             source = f"{self._sources[0].name}:rootfs.img"
             found, self._disk_facts = self._passing_disk(member.chunks(), source)
             self._disk_findings.extend(found)
-        elif name.startswith(b"templates/") and member.type is EntryType.HARD_LINK:
-            self._templates.see_link(template, member.entry)
-        elif name.startswith(b"templates/") and member.type is EntryType.FILE:
-            content, _ = peek(member.chunks(), (limit := self._limits.template_size) + 1)
-            self._templates_size += len(content) + len(name)
-            if len(content) <= limit and self._templates_size <= self._limits.templates_size:
-                self._templates.files[template] = content
-            else:
-                self._templates.add_larger(template)
-                text = (
-                    f"template {os.fsdecode(name[:200])!r} has more than {limit} bytes, or all have too many"
-                )
-                self._report([diagnose("template-too-large", text, source=self._sources[0].name)])
+        elif name.startswith(b"templates/"):
+            self._report(self._templates.see(name, member))
 
     def _end(self, stream: FileStream, reader: TarReader) -> None:
         """Look at what follows the last member."""
