@@ -247,6 +247,20 @@ def test_findings_about_templates_are_bounded() -> None:
     assert any("and 80 more" in finding.message for finding in found)
 
 
+def test_names_of_links_to_templates_count_as_what_they_hold() -> None:
+    links = [
+        member(f"templates/{number:0>80}", type=tarfile.LNKTYPE, linkname="templates/first")
+        for number in range(50)
+    ]
+    data = pack(
+        [member("metadata.yaml", METADATA), member("templates/first", b"x"), *links, member("rootfs/x")]
+    )
+    scan = judged(data, Limits(templates_size=1000))
+    assert scan.image is not None
+    assert sum(map(len, scan.image.templates)) < 1000
+    assert "template-too-large" in {found.code for found in scan.diagnostics}
+
+
 def test_an_image_of_three_gigabytes_takes_forty_megabytes_of_memory() -> None:
     peak, members, size = measured(
         """
