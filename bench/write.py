@@ -11,7 +11,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -103,8 +102,8 @@ class Trees:
         if not tree.exists():
             partial = self._data.directory / "tree.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            with tarfile.open(self._data.image("many")) as archive:
-                archive.extractall(partial, filter="tar")
+            partial.mkdir()
+            subprocess.run(["tar", "-xf", str(self._data.image("many")), "-C", str(partial)], check=True)
             partial.rename(tree.parent)
         return tree
 
