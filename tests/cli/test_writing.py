@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import sys
 import tarfile
@@ -402,14 +403,18 @@ def test_every_verb_that_writes_two_files_is_told_so_alike(
 # ── extract ──
 
 
+def _without_owners(words: str) -> str:
+    """Return words; whoever is not root is told of owners first."""
+    return words if os.geteuid() == 0 else words.splitlines(keepends=True)[-1]
+
+
 def test_extract_writes_members(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, words = run(capsys, "extract", "image.tar.gz", "-o", "to")
     assert (status, out) == (0, "")
-    # Whoever is not root is told of owners before.
-    assert words.splitlines()[-1] == "8 members extracted to to"
+    assert _without_owners(words) == "8 members extracted to to\n"
     assert Path("to/rootfs/etc/hostname").read_text() == "old\n"
     status, _, words = run(capsys, "extract", "root.tar", "meta.tar", "rootfs/etc", "-o", "two")
-    assert (status, words.splitlines()[-1]) == (0, "1 member extracted to two")
+    assert (status, _without_owners(words)) == (0, "1 member extracted to two\n")
     assert [str(path) for path in Path("two").rglob("*")] == [
         "two/rootfs",
         "two/rootfs/etc",

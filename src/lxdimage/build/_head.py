@@ -45,6 +45,7 @@ _METADATA = b"metadata.yaml"
 _TEMPLATES = b"templates/"
 _IN_MEMORY = 8 << 20
 _REMEMBERED = 100_000
+_NAMED, _LONGEST = 1_000, 255  # templates, and bytes of the path of one, that a hint may name
 
 
 def _same(metadata: Metadata) -> Metadata:
@@ -117,6 +118,7 @@ class Head:
         self._metadata: Metadata | None = None
         self._rules: Mapping[str, TemplateRule] = {}  # as they were
         self._seen: set[bytes] = set()  # templates, by what stands for their paths
+        self._named: list[str] = []  # some of them, for hints
         self._spool = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - see close
         self._replaced = frozenset(_TEMPLATES + os.fsencode(name) for name in revision.templates)
 
@@ -159,6 +161,8 @@ class Head:
         """Tell whether a member beside the root stays, and take note that it is there."""
         if path.startswith(_TEMPLATES[:-1]) and len(self._seen) < _REMEMBERED:
             self._seen.add(path_digest(path))
+            if len(self._named) < _NAMED and len(_TEMPLATES) < len(path) <= _LONGEST:
+                self._named.append(os.fsdecode(path.removeprefix(_TEMPLATES)))
         return path not in self._replaced and path != _METADATA
 
     def _add_metadata(self, control: Control) -> None:
@@ -249,12 +253,11 @@ class Head:
 
     def absent_templates(self) -> Iterator[Diagnostic]:
         """Yield a finding for each template that was to be removed and was not there."""
-        there = [
-            os.fsdecode(path.removeprefix(_TEMPLATES)) for path in self._seen if path.startswith(_TEMPLATES)
-        ]
+        if len(self._seen) >= _REMEMBERED:  # what came after so many is not known
+            return
         for name, text in self._revision.templates.items():
-            if text is None and name not in there:
-                yield absent("template", name, there)
+            if text is None and not self.has_templates([name]):
+                yield absent("template", name, self._named)
 
     def _is_broken(self, target: str, rule: TemplateRule) -> bool:
         given, name = self._revision.templates, rule.template
