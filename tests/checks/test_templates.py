@@ -203,7 +203,7 @@ def test_daemons_differ_in_what_they_unpack(tmp_path: Path) -> None:
 
 def test_hostile_rules_are_judged_in_bounded_time(tmp_path: Path) -> None:
     """Many rules, deep targets, expensive templates, many misspelt names: all stay cheap."""
-    began = time.process_time()
+    began = time.perf_counter()
     loop = b"{% for a in 'aaaaaaaaaa' %}" * 12 + b"x" + b"{% endfor %}" * 12
     many = "".join(f"  /{number}: {{when: [create], template: t{number}}}\n" for number in range(3000))
     similar = [member(f"templates/t{number:06}", b"") for number in range(500)]
@@ -215,4 +215,4 @@ def test_hostile_rules_are_judged_in_bounded_time(tmp_path: Path) -> None:
     )
     found = scan(tmp_path, deep, t=b"{{ config.user.foo }}" * 1500)
     assert len(found) < 200
-    assert time.process_time() - began < 30
+    assert time.perf_counter() - began < 30
