@@ -29,11 +29,13 @@ BLOCK = 1 << 17
 
 def list_members(file: BinaryIO) -> None:
     """Print what ``unsquashfs -ll`` prints of every member."""
+    from lxdimage.archive import EntryType
     from lxdimage.formats._squashfs import read_squashfs
 
+    letters = {kind: kind.value for kind in EntryType}
     entries = (member.entry for member in read_squashfs(file))
     sys.stdout.writelines(
-        f"{entry.type.name} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} "
+        f"{letters[entry.type]} {entry.mode:o} {entry.uid}/{entry.gid} {entry.size} {entry.mtime_ns} "
         f"{entry.path} {entry.target}\n"
         for entry in entries
     )
@@ -41,11 +43,13 @@ def list_members(file: BinaryIO) -> None:
 
 def list_names(file: BinaryIO) -> None:
     """Print name, type and size of every member."""
+    from lxdimage.archive import EntryType
     from lxdimage.formats._squashfs import read_squashfs
 
+    letters = {kind: kind.value for kind in EntryType}
     members = read_squashfs(file)
     sys.stdout.writelines(
-        f"{member.type.name} {member.size} {os.fsdecode(member.name)}\n" for member in members
+        f"{letters[member.type]} {member.size} {os.fsdecode(member.name)}\n" for member in members
     )
 
 
@@ -140,18 +144,26 @@ def listings(data: Data, options: argparse.Namespace) -> Iterator[str]:
         subprocess.run(mksquashfs([str(source)], empty, BLOCK, FAST), check=True)
     if options.peers:
         os.environ["PYTHONPATH"] = str(options.peers)
-    rows = [("list", "unsquashfs -ll", 1.0)]
+    verb = [sys.executable, "-m", "lxdimage", "ls", "-l"]
+    rows = [
+        ("ls -l", verb, "unsquashfs -ll", ["unsquashfs", "-ll"], 1.0),
+        ("list", [*SELF, "--child", "list"], "unsquashfs -ll", ["unsquashfs", "-ll"], 1.0),
+    ]
     if options.peers:
-        rows += [("list", "PySquashfsImage", 5.0), ("names", "PySquashfsImage", 5.0)]
-    for verb, peer, wanted in rows:
-        ours = [*SELF, "--child", verb]
-        theirs = [*SELF, "--child", f"{verb}-peer"] if peer == "PySquashfsImage" else ["unsquashfs", "-ll"]
+        rows += [
+            (title, [*SELF, "--child", title], "PySquashfsImage", [*SELF, "--child", f"{title}-peer"], 5.0)
+            for title in ("list", "names")
+        ]
+        rows.append(
+            ("ls -l", verb, "pysquashfs list", [sys.executable, "-m", "PySquashfsImage", "list"], 5.0)
+        )
+    for title, ours, peer, theirs, wanted in rows:
         commands = {"ours": ours, "peer": theirs}
         full = medians({name: [*command, large] for name, command in commands.items()}, options.rounds)
         start = medians({name: [*command, empty] for name, command in commands.items()}, options.rounds)
         times = {name: full[name] - start[name] for name in commands}
         ratio = times["peer"] / times["ours"]
-        yield row(f"{verb} of big", f"{times['ours']:.2f} s", peer, f"{times['peer']:.2f} s", ratio, wanted)
+        yield row(f"{title} of big", f"{times['ours']:.2f} s", peer, f"{times['peer']:.2f} s", ratio, wanted)
 
 
 def contents(data: Data, options: argparse.Namespace) -> Iterator[str]:

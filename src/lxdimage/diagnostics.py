@@ -136,7 +136,8 @@ def escape(text: str) -> str:
 
     Names in hostile archives may hold control characters; no output of this package prints one.
     """
-    return _UNPRINTABLE.sub(_escape_one, text)
+    # All that is escaped is unprintable, and nearly no text holds anything that is.
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escape_one, text)
 
 
 _COLOURS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;36"}

@@ -32,13 +32,16 @@ class EntryType(Enum):
     FIFO = "6"
     SOCKET = "s"
 
+    # Members are single: they need no hash of their names, which the class would compute at every look into a table.
+    __hash__ = object.__hash__
+
     @property
     def title(self) -> str:
         """What people call it, such as ``hard link``."""
         return self.name.lower().replace("_", " ")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(slots=False)  # frozen slots take half as long again to fill, and archives have many entries
 class Entry:
     """
     One file system object, without its content.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from lxdimage.archive import NANO, Entry, EntryType
 from lxdimage.cli._options import add_files, add_limits, files_of, limits_of
@@ -24,6 +26,7 @@ _LETTERS = {
     EntryType.FIFO: "p",
     EntryType.SOCKET: "s",
 }
+_LINKS = {EntryType.SYMLINK: " -> ", EntryType.HARD_LINK: " link to "}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,11 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _print_json(members)
         elif arguments.long:
-            for item in members:
-                print(_long(item.path or _TOP, item.member.entry))
+            sys.stdout.writelines(_long(item.path or _TOP, item.member.entry) for item in members)
         else:
-            for item in members:
-                print(escape(item.path or _TOP))
+            sys.stdout.writelines(f"{escape(item.path or _TOP)}\n" for item in members)
     return 0
 
 
@@ -67,17 +68,19 @@ def _print_json(members: Iterable[ImageMember]) -> None:
 
 
 def _long(path: str, entry: Entry) -> str:
-    owner = f"{entry.uid}/{entry.gid}"
-    size = f"{entry.device[0]},{entry.device[1]}" if entry.device else str(entry.size)
-    link = {EntryType.SYMLINK: " -> ", EntryType.HARD_LINK: " link to "}.get(entry.type, "")
-    return (
-        f"{_LETTERS[entry.type]}{_mode_text(entry.mode)} {owner:>11} {size:>11} {_time_text(entry.mtime_ns)} "
-        f"{escape(path)}{link}{escape(entry.target)}"
-    )
+    kind = entry.type
+    size = f"{entry.device[0]},{entry.device[1]}" if entry.device else entry.size
+    link = f"{_LINKS[kind]}{escape(entry.target)}" if kind in _LINKS else ""
+    rights = _rights(kind, entry.mode, entry.uid, entry.gid)
+    return f"{rights} {size:>11} {_time(entry.mtime_ns // NANO)} {escape(path)}{link}\n"
 
 
-def _mode_text(mode: int) -> str:
-    letters = []
+# An archive has few different ones of these.
+
+
+@lru_cache
+def _rights(kind: EntryType, mode: int, uid: int, gid: int) -> str:
+    letters = [_LETTERS[kind]]
     for shift, special, letter in ((6, 0o4000, "s"), (3, 0o2000, "s"), (0, 0o1000, "t")):
         bits = mode >> shift & 7
         run = letter if bits & 1 else letter.upper()
@@ -86,14 +89,21 @@ def _mode_text(mode: int) -> str:
             "w" if bits & 2 else "-",
             run if mode & special else "-x"[bits & 1],
         ]
-    return "".join(letters)
+    owner = f"{uid}/{gid}"
+    return f"{''.join(letters)} {owner:>11}"
 
 
-def _time_text(nanoseconds: int) -> str:
+def _time(seconds: int) -> str:
+    return _minute(seconds // 60) or f"{seconds:>16}"
+
+
+@lru_cache(4096)
+def _minute(minutes: int) -> str:
+    """Return a date and a time of day, nothing for what is no such date."""
     try:
-        return (_EPOCH + timedelta(seconds=nanoseconds // NANO)).strftime("%Y-%m-%d %H:%M")
+        return (_EPOCH + timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M")
     except OverflowError:
-        return f"{nanoseconds // NANO:>16}"
+        return ""
 
 
 def _json(path: str, entry: Entry) -> dict[str, object]:

@@ -116,15 +116,17 @@ def _all_members(
 def placed(members: Iterable[Member], *, root: bool) -> Iterator[ImageMember]:
     """Yield the members of one file with their paths in the image; *root* says that it is the root of a split one."""
     for member in members:
-        path = _shown(member.name)
+        path = os.fsdecode(member.name)
+        if path.startswith("."):
+            path = _shown(path)
         if root and not isinstance(member, DiskMember):
             slash = "/" if path.endswith("/") or (not path and member.type is EntryType.DIRECTORY) else ""
             path = f"rootfs/{path}".rstrip("/") + slash
         yield ImageMember(path, member)
 
 
-def _shown(name: bytes) -> str:
-    path = _LEADING_DOTS.sub("", os.fsdecode(name), count=1)
+def _shown(path: str) -> str:
+    path = _LEADING_DOTS.sub("", path, count=1)
     return "" if path == "." else path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from lxdimage._chunks import Chunks
 from lxdimage.archive import NANO, NO_XATTRS, Entry, EntryType
@@ -10,6 +11,7 @@ from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._inodes import (
     LONG_SYMLINK,
     NOTHING,
+    BasicFile,
     Device,
     Directory,
     File,
@@ -20,7 +22,6 @@ from lxdimage.formats._squashfs._inodes import (
 from lxdimage.formats._squashfs._open import Tables
 from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.formats._squashfs._superblock import Flags
-from lxdimage.formats._squashfs._walk import Found
 from lxdimage.formats._squashfs._xattrs import is_settable
 
 __all__ = ["ROOT", "EntryReader", "SquashfsMember"]
@@ -32,9 +33,15 @@ _LONGEST_TARGET = 4095
 
 
 class EntryReader:
-    """Makes entries of inodes, with the tables that inodes refer to."""
+    """
+    Makes entries of inodes, with the tables that inodes refer to.
+
+    Attributes:
+        start: Where the inode table begins.
+    """
 
     def __init__(self, tables: Tables, inodes: InodeTable, content: Content) -> None:
+        self.start = inodes.start
         self._inodes = inodes
         self._owners = tables.owners
         self._xattrs = tables.xattrs
@@ -42,41 +49,40 @@ class EntryReader:
         self._refusals = tables.refusals
         self._content = content
 
-    def read(self, found: Found) -> Entry:
+    def read(self, name: bytes, inode: Inode, first: bytes | None) -> Entry:
         """
         Return all that the file says about a name; an owner that is not in the table is 0.
+
+        Args:
+            name: The name.
+            inode: What it names.
+            first: The first name of the same inode, None when this is it.
 
         Raises:
             InvalidImageError: The inode refers to a target or attributes that are not there.
         """
-        path, inode, first = found
-        body = inode.body
-        size, target, device, data = 0, b"", None, None
+        path = name.decode("utf-8", "surrogateescape")
+        if isinstance(inode, BasicFile):  # nearly everything is one
+            _, bits, uid, gid, mtime, _, _, _, _, size, _, _ = inode
+            try:
+                owner, group = self._owners[uid], self._owners[gid]
+            except IndexError:
+                owner, group = self._owner(inode, uid), self._owner(inode, gid)
+            return Entry(path, EntryType.FILE, bits & 0o7777, owner, group, mtime * NANO, size)
+        _, kind, mode, uid, gid, mtime, _, _, _, body, _, _ = inode
+        uid, gid = self._owner(inode, uid), self._owner(inode, gid)
         if first is not None:
-            target = first
-        elif isinstance(body, File):
+            target = first.decode("utf-8", "surrogateescape")
+            return Entry(path, EntryType.HARD_LINK, mode, uid, gid, mtime * NANO, 0, target)
+        size, target, device, data = 0, "", None, None
+        if isinstance(body, File):
             size, data = body.size, self._content.stretches(inode, body) if body.holes else None
         elif isinstance(body, Symlink):
-            target = self._target(inode, body)
+            target = self._target(inode, body).decode("utf-8", "surrogateescape")
         elif isinstance(body, Device):
             device = body.numbers
-        try:
-            uid, gid = self._owners[inode.uid], self._owners[inode.gid]
-        except IndexError:
-            uid, gid = self._owner(inode, inode.uid), self._owner(inode, inode.gid)
-        return Entry(
-            path=path.decode("utf-8", "surrogateescape"),
-            type=inode.type if first is None else EntryType.HARD_LINK,
-            mode=inode.mode,
-            uid=uid,
-            gid=gid,
-            mtime_ns=inode.mtime * NANO,
-            size=size,
-            target=target.decode("utf-8", "surrogateescape"),
-            device=device,
-            xattrs=self.xattrs(found) if self._xattrs else NO_XATTRS,
-            data=data,
-        )
+        xattrs = self.xattrs(inode)
+        return Entry(path, kind, mode, uid, gid, mtime * NANO, size, target, device, xattrs, data)
 
     def _owner(self, inode: Inode, row: int) -> int:
         if row < len(self._owners):
@@ -99,15 +105,14 @@ class EntryReader:
             return self._inodes.target(inode, body)[1]
         return inode.xattrs
 
-    def xattrs(self, found: Found) -> Mapping[str, bytes]:
+    def xattrs(self, inode: Inode) -> Mapping[str, bytes]:
         """
-        Return the extended attributes, for the first name of an inode.
+        Return the extended attributes.
 
         Raises:
             InvalidImageError: They are not there.
         """
-        inode = found.inode
-        if self._xattrs is None or found.first is not None:
+        if self._xattrs is None:
             return NO_XATTRS
         number = self._xattr_number(inode)
         if number == NOTHING:
@@ -117,36 +122,31 @@ class EntryReader:
             self._refusals.add(Refusal.ATTRIBUTE, message, self._inodes.start + inode.place)
         return xattrs
 
-    def refused_in_tar(self, found: Found) -> str | None:
+    def refused_in_tar(self, inode: Inode) -> str | None:
         """
-        Return why ``sqfs2tar`` writes no more from a name on, although it can be read; None when it does.
+        Return why ``sqfs2tar`` ends at the first name of an inode although it can be read; None when it does not.
 
         Raises:
-            InvalidImageError: It writes no more because the extended attributes are not there.
+            InvalidImageError: It ends because the extended attributes are not there.
         """
-        path, inode, first = found
-        body = inode.body
-        if path == ROOT or first is not None:
-            return None
         if inode.type is EntryType.SOCKET:
             return "a socket, which has no place in a tar"
         if Flags.NO_XATTRS not in self._flags and self._xattr_number(inode) != NOTHING:
             if self._xattrs is None:
                 return "extended attributes, of which there is no table"
-            self.xattrs(found)
-        without = Flags.NO_FRAGMENTS in self._flags
+            self.xattrs(inode)
+        body, without = inode.body, Flags.NO_FRAGMENTS in self._flags
         if without and isinstance(body, File) and self._content.in_fragment(body):
             return "an end in a fragment, of which the superblock says that there are none"
         return None
 
-    def check(self, found: Found) -> None:
+    def check(self, inode: Inode, *, root: bool) -> None:
         """
-        Read what ``sqfs2tar`` reads of an inode before it writes anything.
+        Read what ``sqfs2tar`` reads of an inode before it writes anything; *root* says that it is the root's.
 
         Raises:
             InvalidImageError: The inode's target, index or list of blocks is not there.
         """
-        path, inode, _ = found
         body = inode.body
         if isinstance(body, Symlink):
             self._inodes.target(inode, body)
@@ -154,7 +154,7 @@ class EntryReader:
             self._content.check_list(inode, body)
         elif isinstance(body, Directory):
             self._inodes.check_index(inode, body)
-        if path == ROOT and max(inode.uid, inode.gid) >= len(self._owners):
+        if root and max(inode.uid, inode.gid) >= len(self._owners):
             message = f"row {max(inode.uid, inode.gid)} of {len(self._owners)}"
             self._refusals.add(Refusal.ROOT, message, self._inodes.start + inode.place)
 
@@ -167,63 +167,60 @@ def _unsettable(inode: Inode, xattrs: Mapping[str, bytes]) -> str | None:
     return f"{bad[0]!r} of inode {inode.number}" if bad else None
 
 
-class SquashfsMember:
-    """A name in a SquashFS; usable as long as the file is open, and in any order."""
+class SquashfsMember(NamedTuple):
+    """
+    A name in a SquashFS; usable as long as the file is open, and in any order.
 
-    __slots__ = ("_chunks", "_found", "_reader", "_start")
+    A tuple, since an image has a hundred thousand of them.
 
-    def __init__(
-        self, found: Found, reader: EntryReader, start: int, chunks: Callable[[Found], Chunks]
-    ) -> None:
-        self._found = found
-        self._reader = reader
-        self._start = start
-        self._chunks = chunks
+    Attributes:
+        name: The path from the root, without a leading slash.  That of a directory ends in a slash, as in the tar that
+            ``sqfs2tar`` makes for the daemons; the root itself is ``./``.
+        inode: What it names.
+        first: The first name of the same inode, None when this is it.
+        reader: Makes its entry.
+        content: Reads the content of its inode.
+    """
 
-    @property
-    def name(self) -> bytes:
-        """
-        The path from the root, without a leading slash.
-
-        That of a directory ends in a slash, as in the tar that ``sqfs2tar`` makes for the daemons; the root itself
-        is ``./``.
-        """
-        return self._found.path
+    name: bytes
+    inode: Inode
+    first: bytes | None
+    reader: EntryReader
+    content: Callable[[Inode], Chunks]
 
     @property
     def type(self) -> EntryType:
         """What it is; the second and later names of an inode are hard links."""
-        return self._found.inode.type if self._found.first is None else EntryType.HARD_LINK
+        return self.inode.type if self.first is None else EntryType.HARD_LINK
 
     @property
     def size(self) -> int:
         """Bytes of content, holes included."""
-        body = self._found.inode.body
-        return body.size if isinstance(body, File) and self._found.first is None else 0
+        return self.inode.size if self.first is None else 0
 
     @property
     def offset(self) -> int:
         """Where the metadata block with its inode begins."""
-        return self._start + self._found.inode.place
+        return self.reader.start + self.inode.place
 
     @property
     def entry(self) -> Entry:
         """All that the file says about it."""
-        return self._reader.read(self._found)
+        return self.reader.read(self.name, self.inode, self.first)
 
     @property
     def xattrs(self) -> Mapping[str, bytes]:
-        """Its extended attributes."""
-        return self._reader.xattrs(self._found)
+        """Its extended attributes, for the first name of an inode."""
+        return self.reader.xattrs(self.inode) if self.first is None else NO_XATTRS
 
     @property
     def refused_in_tar(self) -> str | None:
         """Why ``sqfs2tar`` ends here although it can be read, None when it does not."""
-        return self._reader.refused_in_tar(self._found)
+        return None if self.name == ROOT or self.first is not None else self.reader.refused_in_tar(self.inode)
 
     def check(self) -> None:
         """Read what ``sqfs2tar`` reads of it before it writes anything, or raise `InvalidImageError`."""
-        self._reader.check(self._found)
+        self.reader.check(self.inode, root=self.name == ROOT)
 
     def chunks(self) -> Chunks:
         """
@@ -233,4 +230,4 @@ class SquashfsMember:
             InvalidImageError: A block is damaged; other members may still be readable.
             LimitExceededError: More comes out than the limits allow.
         """
-        return self._chunks(self._found) if self.size else iter(())
+        return self.content(self.inode) if self.size else iter(())

@@ -121,7 +121,8 @@ class Metadata:
 
     def read(self, place: int, offset: int, size: int) -> bytes:
         """Return *size* bytes from *offset* in the block at *place*; for sizes that are known to be small."""
-        return b"".join(self.chunks(place, offset, size))
+        data = self.block(place)[0][offset : offset + size]
+        return data if len(data) == size else b"".join(self.chunks(place, offset, size))
 
     def damaged(self, message: str, place: int) -> InvalidImageError:
         """Return the error of something wrong in the block at *place*."""

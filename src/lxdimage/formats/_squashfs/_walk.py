@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import NamedTuple
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import TypeAlias
 
 from lxdimage.formats._squashfs._directories import read_listing
-from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable
+from lxdimage.formats._squashfs._inodes import BASIC_FILE, BasicFile, Directory, Inode, InodeTable
 from lxdimage.formats._squashfs._open import Tables
 from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.limits import Limits
 
-__all__ = ["Found", "Tree", "split_path"]
+__all__ = ["Names", "Tree", "split_path"]
 
 _DIRECTORY = 1
 _LONGEST_PATH = 4096
 _LONGEST_USABLE_NAME = 255
 
 
-class Found(NamedTuple):
-    """
-    A name in the tree.
+Names: TypeAlias = tuple[Sequence[bytes], Sequence[Inode], Iterable[bytes | None]]
+"""
+Some names of a directory as columns, because names cost least where many are handled at once.
 
-    Attributes:
-        path: The whole path; that of a directory ends in a slash.
-        inode: What it names.
-        first: The first path of the same inode, None when this is it.
-    """
+They are the whole paths, that of a directory with a slash at its end; the inodes that they name; and the first path of
+the same inode, None where it is this one (there may be more of these than names).
+"""
 
-    path: bytes
-    inode: Inode
-    first: bytes | None
+_NO_LINKS: Iterable[None] = repeat(None)
 
 
 def split_path(path: bytes) -> list[bytes]:
@@ -60,7 +57,7 @@ class Tree:
             raise directories.damaged(f"expected the root to be a directory, found type {self.root.code}", 0)
         self._top = self.root.body
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self) -> Iterator[Names]:
         """
         Yield everything below the root, a directory before what is in it, in the order of the listings.
 
@@ -72,20 +69,20 @@ class Tree:
         parents = {self.root.number}
         links: dict[int, bytes] = {}
         self._names = 0
-        self._check_inodes([b""], [self.root.code], [self.root], set())
-        stack = [(self.root.number, self._children(b"", self._top, parents))]
-        new = tuple.__new__
+        self._check_numbers([b""], [self.root], set())
+        stack = [(self.root.number, self._runs(b"", self._top, parents, links))]
         while stack:
-            for path, inode in stack[-1][1]:
-                if isinstance(inode.body, Directory):
-                    self._check_loop(seen, parents, inode, path)
-                    path += b"/"  # noqa: PLW2901 - the name of a directory ends in a slash
-                    yield Found(path, inode, None)
-                    parents.add(inode.number)
-                    stack.append((inode.number, self._children(path, inode.body, parents)))
-                    break
-                first = links.setdefault(inode.number, path) if inode.links > 1 else path
-                yield new(Found, (path, inode, None if first is path else first))
+            for names, inode in stack[-1][1]:
+                if inode is None:
+                    yield names
+                    continue
+                assert isinstance(inode.body, Directory)
+                path = names[0][0]
+                self._check_loop(seen, parents, inode, path)
+                yield names
+                parents.add(inode.number)
+                stack.append((inode.number, self._runs(path, inode.body, parents, links)))
+                break
             else:
                 parents.remove(stack.pop()[0])
 
@@ -107,59 +104,104 @@ class Tree:
                 return self._inodes.read(group.block << 16 | group.offsets[group.names.index(name)])
         return None
 
-    def _children(
-        self, parent: bytes, directory: Directory, parents: set[int]
-    ) -> Iterator[tuple[bytes, Inode]]:
-        """Return path and inode of all that is in *directory*, which is in and below *parents*."""
-        return chain.from_iterable(self._groups(parent, directory, parents))
+    def _runs(
+        self, parent: bytes, directory: Directory, parents: set[int], links: dict[int, bytes]
+    ) -> Iterator[tuple[Names, Inode | None]]:
+        """
+        Yield all that is in *directory*: the names of what is none in runs, and each directory apart.
 
-    def _groups(
-        self, parent: bytes, directory: Directory, parents: set[int]
-    ) -> Iterator[Iterator[tuple[bytes, Inode]]]:
-        """Yield path and inode of all that is in *directory*, group by group of its listing."""
-        for names, block, offsets, kinds in read_listing(self._directories, directory, self._refusals):
-            longest = max(map(len, names))
-            self._check_limits(len(names), len(parent) + longest)
-            if longest > _LONGEST_USABLE_NAME:
-                place = self._directories.start + directory.start
-                self._refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
-            inodes = self._inodes.read_all(block, offsets)
-            self._check_inodes(names, kinds, inodes, parents)
-            yield zip([parent + name for name in names], inodes, strict=True)
+        Args:
+            parent: Its path.
+            directory: The directory.
+            parents: Numbers of its inode and of those above it.
+            links: The first path of each inode with several.
+
+        Yields:
+            Names, and the inode of a directory.
+        """
+        for names, block, offsets, kinds, longest in read_listing(
+            self._directories, directory, self._refusals
+        ):
+            self._check_lengths(names, parent, longest, directory)
+            inodes, codes = self._inodes.read_all(block, offsets)
+            self._check_group(names, kinds, codes, inodes, parents)
+            paths = [parent + name for name in names]
+            if codes.count(BASIC_FILE) == len(codes):
+                yield (paths, inodes, _NO_LINKS), None
+            else:
+                yield from _split(paths, inodes, links)
 
     def _check_loop(self, seen: set[int], parents: set[int], inode: Inode, path: bytes) -> None:
         """Check that no directory is in itself, and none is reached twice: that could take forever."""
         place = -1 - (inode.place << 16 | inode.offset)  # in one set with the numbers, and none of them
         if inode.number in parents or place in seen:
-            message = f"the directory {path!r} is inode {inode.number}, which was reached before"
+            message = f"the directory {path[:-1]!r} is inode {inode.number}, which was reached before"
             raise self._file.damaged(message, self._directories.start, "squashfs-loop")
         if inode.number in seen:
-            message = f"{path!r} is inode {inode.number}, as one before is"
+            message = f"{path[:-1]!r} is inode {inode.number}, as one before is"
             self._refusals.add(Refusal.AGAIN, message, self._directories.start)
         seen.update((inode.number, place))
 
-    def _check_limits(self, names: int, longest: int) -> None:
-        self._names += names
+    def _check_lengths(self, names: list[bytes], parent: bytes, longest: int, directory: Directory) -> None:
+        self._names += len(names)
         if self._names > self._limits.members:
             raise self._file.exceeded(f"more than {self._limits.members} names")
-        if longest > _LONGEST_PATH:
-            raise self._file.exceeded(f"a path of {longest} bytes, more than {_LONGEST_PATH}")
+        if len(parent) + longest > _LONGEST_PATH:
+            message = f"a path of {len(parent) + longest} bytes, more than {_LONGEST_PATH}"
+            raise self._file.exceeded(message)
+        if longest > _LONGEST_USABLE_NAME:
+            place = self._directories.start + directory.start
+            self._refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
 
-    def _check_inodes(
-        self, names: Sequence[bytes], kinds: list[int], inodes: Sequence[Inode], parents: set[int]
+    def _check_group(
+        self,
+        names: list[bytes],
+        kinds: list[int],
+        codes: list[int],
+        inodes: list[Inode],
+        parents: set[int],
     ) -> None:
-        """Note what one program refuses about a group: all inodes at once, since nearly always all are good."""
-        codes, numbers = [inode.code for inode in inodes], [inode.number for inode in inodes]
-        place = self._directories.start
-        if not 0 < min(numbers) <= max(numbers) <= self._count:
-            self._refusals.add(Refusal.NUMBER, f"{min(numbers)} to {max(numbers)} of {self._count}", place)
-        if not parents.isdisjoint(numbers):
-            self._refusals.add(Refusal.PARENT, f"one of {names[0]!r} to {names[-1]!r}", place)
+        """Note what one program refuses about a group: all at once, since nearly always all are good."""
+        self._check_numbers(names, inodes, parents)
         if kinds != codes:
             self._check_kinds(names, kinds, inodes)
+
+    def _check_numbers(self, names: list[bytes], inodes: list[Inode], parents: set[int]) -> None:
+        numbers = list(map(_number_of, inodes))
+        least, most = min(numbers), max(numbers)
+        if least <= 0 or most > self._count:
+            message = f"{least} to {most} of {self._count}"
+            self._refusals.add(Refusal.NUMBER, message, self._directories.start)
+        if not parents.isdisjoint(numbers):
+            message = f"one of {names[0]!r} to {names[-1]!r}"
+            self._refusals.add(Refusal.PARENT, message, self._directories.start)
 
     def _check_kinds(self, names: Sequence[bytes], kinds: Sequence[int], inodes: Sequence[Inode]) -> None:
         for name, kind, inode in zip(names, kinds, inodes, strict=True):
             if (kind == _DIRECTORY) != isinstance(inode.body, Directory):
                 message = f"{name!r} has type {kind}, its inode {inode.code}"
                 self._refusals.add(Refusal.KIND, message, self._directories.start)
+
+
+_number_of = operator.attrgetter("number")
+
+
+def _split(
+    paths: list[bytes], inodes: list[Inode], links: dict[int, bytes]
+) -> Iterator[tuple[Names, Inode | None]]:
+    """Yield the names of a group, each directory apart; *links* has the first path of each inode with several."""
+    firsts: list[bytes | None] = []
+    for place, (path, inode) in enumerate(zip(paths, inodes, strict=True)):
+        if isinstance(inode, BasicFile):
+            firsts.append(None)
+        elif isinstance(inode.body, Directory):
+            start = place - len(firsts)
+            if firsts:
+                yield (paths[start:place], inodes[start:place], firsts), None
+                firsts = []
+            yield ((path + b"/",), (inode,), _NO_LINKS), inode
+        else:
+            first = links.setdefault(inode.number, path) if inode.links > 1 else path
+            firsts.append(None if first is path else first)
+    if firsts:
+        yield (paths[-len(firsts) :], inodes[-len(firsts) :], firsts), None
