@@ -23,6 +23,7 @@ __all__ = [
     "numbers_of",
     "plain_extension",
     "plain_size",
+    "read_times",
     "times_end",
 ]
 
@@ -49,6 +50,8 @@ _TIMES = re.compile(
     rb"(?:%b20 [acm]time=[0-9]{10}\n)+"
     % b"".join(b"%d [acm]time=[0-9]{10}\\.[0-9]{%d}\n|" % (21 + digits, digits) for digits in range(9, 0, -1))
 )
+
+_TIME = re.compile(rb" ([acm]time)=([0-9.]+)\n")
 
 # Numbers as nearly every program writes them: what this matches, Go and GNU tar read alike.
 _REGULAR = re.compile(
@@ -102,6 +105,11 @@ def times_end(buffer: bytes, at: int, header: bytes) -> int:
         return 0
     end = begin + (size + 511 & -512)
     return end if end <= len(buffer) and _TIMES.fullmatch(buffer, begin, begin + size) else 0
+
+
+def read_times(lead: bytes) -> dict[bytes, bytes]:
+    """Return the records of a PAX header that holds nothing but times in the usual form."""
+    return dict(_TIME.findall(lead, BLOCK, BLOCK + plain_size(lead)))
 
 
 def plain_extension(buffer: bytes, at: int, header: bytes) -> tuple[bytes, dict[bytes, bytes] | None] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NoReturn, Protocol
 
@@ -13,6 +13,7 @@ from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
 from lxdimage._tar import BLOCK, LONG_TARGET, HeaderError, SparseMap, parse_number, parse_string
 from lxdimage.archive._entry import NANO, Entry, EntryType
+from lxdimage.archive._headers import read_times
 from lxdimage.diagnostics import escape
 
 __all__ = [
@@ -71,6 +72,7 @@ class TarMember:
     lead: bytes = b""
     plain = True
     _records: Mapping[bytes, bytes] | None = NO_RECORDS
+    _entry: Entry | None = None
     sparse: SparseMap | None = None
     apart = False
     refused = ""
@@ -100,7 +102,7 @@ class TarMember:
     def records(self) -> Mapping[bytes, bytes]:
         """The PAX records of this member alone."""
         if self._records is None:
-            self._records = dict(_tar.parse_pax(b"".join(payload for _, payload in extensions(self.lead))))
+            self._records = read_times(self.lead)
         return self._records
 
     @property
@@ -115,7 +117,7 @@ class TarMember:
             return EntryType.DIRECTORY
         return _TYPES[self.flag]
 
-    @cached_property
+    @property
     def target(self) -> bytes:
         """What a link points to, as stored; empty for all but links."""
         if self.flag not in b"12":
@@ -128,7 +130,7 @@ class TarMember:
                 name = parse_string(payload)
         return parse_string(self.records.get(b"linkpath", name))
 
-    @cached_property
+    @property
     def entry(self) -> Entry:
         """
         All that the archive says about the member.
@@ -136,10 +138,12 @@ class TarMember:
         Raises:
             InvalidImageError: When a field is not a number.
         """
-        try:
-            return _parse_entry(self, {**self._reader.global_records, **self.records})
-        except HeaderError as error:
-            self._fail(error)
+        if self._entry is None:  # functools.cached_property takes a lock before Python 3.12
+            try:
+                self._entry = _parse_entry(self, {**self._reader.global_records, **self.records})
+            except HeaderError as error:
+                self._fail(error)
+        return self._entry
 
     def stated_time(self, key: bytes) -> int | None:
         """
@@ -226,6 +230,7 @@ def extensions(lead: bytes) -> Iterator[tuple[int, bytes]]:
         at += BLOCK + _tar.padded(size)
 
 
+@lru_cache(4096)  # an archive has few different modes and owners
 def read_number(field: bytes, name: str, low: int = -_gnutar.SIZE_MAX) -> int:
     """
     Return the number in a header field as Go reads it, or else as GNU tar does.
@@ -253,17 +258,17 @@ def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
     if kind in {EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE}:
         device = (read_number(header[329:337], "devmajor"), read_number(header[337:345], "devminor"))
     return Entry(
-        path=os.fsdecode(member.name),
-        type=kind,
-        mode=read_number(header[100:108], "mode") & 0o7777,
-        uid=_owner(records, b"uid", header[108:116]),
-        gid=_owner(records, b"gid", header[116:124]),
-        mtime_ns=_parse_time(records, header[136:148]),
-        size=member.size if kind is EntryType.FILE else 0,
-        target=os.fsdecode(member.target),
-        device=device,
-        xattrs={_attribute(key): records[key] for key in records if key.startswith(_XATTR)},
-        data=None if member.sparse is None else tuple(pair for pair in member.sparse if pair[1]),
+        os.fsdecode(member.name),
+        kind,
+        read_number(header[100:108], "mode") & 0o7777,
+        _owner(records, b"uid", header[108:116]),
+        _owner(records, b"gid", header[116:124]),
+        _parse_time(records, header[136:148]),
+        member.size if kind is EntryType.FILE else 0,
+        os.fsdecode(member.target),
+        device,
+        {_attribute(key): records[key] for key in records if key.startswith(_XATTR)},
+        None if member.sparse is None else tuple(pair for pair in member.sparse if pair[1]),
     )
 
 
