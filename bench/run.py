@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 from data import Data
 
-# Modules are compiled once, as they are where a package is installed.
+# Modules are compiled once, as they are where a package is installed, and output is buffered, as it is by default.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 HERE = Path(__file__).resolve().parent
 OURS = [sys.executable, str(HERE / "scan.py")]

@@ -23,6 +23,7 @@ from lxdimage import (
     open_image,
     scan_image,
 )
+from lxdimage.archive import Entry, EntryType, read_archive
 from making import METADATA, container
 
 
@@ -44,6 +45,8 @@ VALUES = [
     Instance(config={"a": "b"}, devices={"eth0": {"type": "nic"}}),
     TemplateContext(),
     diff_images(io.BytesIO(container()), io.BytesIO(container(METADATA))),
+    Entry(path="a", type=EntryType.FILE, xattrs={"user.a": b"b"}),
+    next(read_archive(iter([container()]))).entry,
 ]
 
 

@@ -38,5 +38,5 @@ class _Frozen(Mapping[_Key, _Value]):
 
 
 def frozen(mapping: Mapping[_Key, _Value]) -> Mapping[_Key, _Value]:
-    """Return a copy of *mapping* that cannot be changed."""
-    return _Frozen(mapping)
+    """Return *mapping* as one that cannot be changed: a copy, unless it is one already."""
+    return mapping if isinstance(mapping, _Frozen) else _Frozen(mapping)

@@ -8,7 +8,7 @@ the bytes of a tar, and `write_archive` makes such bytes.
 from __future__ import annotations
 
 from lxdimage.archive._copy import dump_member
-from lxdimage.archive._entry import NANO, NO_XATTRS, Entry, EntryType, Member
+from lxdimage.archive._entry import NANO, NO_XATTRS, Entry, EntryType, Member, make_entry
 from lxdimage.archive._member import NO_RECORDS, TarMember
 from lxdimage.archive._read import Batch, TarReader, read_archive
 from lxdimage.archive._runs import Renaming, RunReader
@@ -45,6 +45,7 @@ __all__ = [
     "dump_member",
     "find_data",
     "find_stretches",
+    "make_entry",
     "pieces_within",
     "read_archive",
     "write_archive",

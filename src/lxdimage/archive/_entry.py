@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 
 from lxdimage._chunks import Chunks
 from lxdimage._frozen import frozen
 
-__all__ = ["NANO", "NO_XATTRS", "Entry", "EntryType", "Member"]
+__all__ = ["NANO", "NO_XATTRS", "Entry", "EntryType", "Member", "make_entry"]
 
 NANO = 1_000_000_000
 """Nanoseconds of a second: times of entries count those."""
@@ -41,8 +41,62 @@ class EntryType(Enum):
         return self.name.lower().replace("_", " ")
 
 
-@attrs.frozen(slots=False)  # frozen slots take half as long again to fill, and archives have many entries
-class Entry:
+class _Unfrozen:
+    """
+    An entry while its values are set, after which it is one; extended attributes must be frozen.
+
+    Archives have many entries, and a frozen class takes five times as long to make of keywords.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "data",
+        "device",
+        "gid",
+        "mode",
+        "mtime_ns",
+        "path",
+        "size",
+        "target",
+        "type",
+        "uid",
+        "xattrs",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - keywords would take as long again
+        self,
+        path: str,
+        kind: EntryType,
+        mode: int,
+        uid: int,
+        gid: int,
+        mtime_ns: int,
+        size: int,
+        target: str = "",
+        device: tuple[int, int] | None = None,
+        xattrs: Mapping[str, bytes] = NO_XATTRS,
+        data: tuple[tuple[int, int], ...] | None = None,
+    ) -> None:
+        self.path = path
+        self.type = kind
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.mtime_ns = mtime_ns
+        self.size = size
+        self.target = target
+        self.device = device
+        self.xattrs = xattrs
+        self.data = data
+        self.__class__ = Entry  # noqa: PLE0237 - it has the same slots
+
+
+def _frozen_xattrs(xattrs: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    return frozen(xattrs)
+
+
+@attrs.frozen(kw_only=True)
+class Entry(_Unfrozen):
     """
     One file system object, without its content.
 
@@ -69,8 +123,12 @@ class Entry:
     size: int = 0
     target: str = ""
     device: tuple[int, int] | None = None
-    xattrs: Mapping[str, bytes] = NO_XATTRS
+    xattrs: Mapping[str, bytes] = attrs.field(default=NO_XATTRS, converter=_frozen_xattrs, hash=False)
     data: tuple[tuple[int, int], ...] | None = None
+
+
+make_entry = cast("Callable[..., Entry]", _Unfrozen)
+"""Makes an entry of its values in their order: for readers."""
 
 
 class Member(Protocol):

@@ -11,8 +11,9 @@ from typing import NoReturn, Protocol
 
 from lxdimage import _gnutar, _tar
 from lxdimage._chunks import Chunks
+from lxdimage._frozen import frozen
 from lxdimage._tar import BLOCK, LONG_TARGET, HeaderError, SparseMap, parse_number, parse_string
-from lxdimage.archive._entry import NANO, Entry, EntryType
+from lxdimage.archive._entry import NANO, NO_XATTRS, Entry, EntryType, make_entry
 from lxdimage.archive._headers import read_times
 from lxdimage.diagnostics import escape
 
@@ -257,7 +258,8 @@ def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
     device = None
     if kind in {EntryType.CHARACTER_DEVICE, EntryType.BLOCK_DEVICE}:
         device = (read_number(header[329:337], "devmajor"), read_number(header[337:345], "devminor"))
-    return Entry(
+    xattrs = {_attribute(key): records[key] for key in records if key.startswith(_XATTR)}
+    return make_entry(
         os.fsdecode(member.name),
         kind,
         read_number(header[100:108], "mode") & 0o7777,
@@ -267,7 +269,7 @@ def _parse_entry(member: TarMember, records: Mapping[bytes, bytes]) -> Entry:
         member.size if kind is EntryType.FILE else 0,
         os.fsdecode(member.target),
         device,
-        {_attribute(key): records[key] for key in records if key.startswith(_XATTR)},
+        frozen(xattrs) if xattrs else NO_XATTRS,
         None if member.sparse is None else tuple(pair for pair in member.sparse if pair[1]),
     )
 

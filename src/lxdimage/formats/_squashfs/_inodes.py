@@ -160,7 +160,6 @@ class GeneralInode(NamedTuple):
 
     Attributes:
         code: The type as stored, 1 to 14.
-        type: The type.
         mode: Permission bits.
         uid: Row of the owner in the id table.
         gid: Row of the group in the id table.
@@ -168,13 +167,13 @@ class GeneralInode(NamedTuple):
         number: The inode's number.
         links: Names that it has.
         xattrs: Number of its extended attributes, or `NOTHING`.
+        type: The type.
         body: What depends on the type.
         place: Place of its metadata block in the inode table.
         offset: Where in that block the fixed part ends.
     """
 
     code: int
-    type: EntryType
     mode: int
     uid: int
     gid: int
@@ -182,6 +181,7 @@ class GeneralInode(NamedTuple):
     number: int
     links: int
     xattrs: int
+    type: EntryType
     body: Body
     place: int
     offset: int
@@ -333,7 +333,7 @@ class InodeTable:
         kind, fields, make = layout
         body, links, xattrs = make(*fields.unpack_from(data, start + HEADER.size))
         after = offset + HEADER.size + fields.size
-        row = code, kind, mode & 0o7777, uid, gid, mtime, number, links, xattrs, body, place, after
+        row = code, mode & 0o7777, uid, gid, mtime, number, links, xattrs, kind, body, place, after
         return tuple.__new__(GeneralInode, row)
 
     def damaged(self, inode: Inode, message: str) -> InvalidImageError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from lxdimage._chunks import Chunks
-from lxdimage.archive import NANO, NO_XATTRS, Entry, EntryType
+from lxdimage.archive import NANO, NO_XATTRS, Entry, EntryType, make_entry
 from lxdimage.formats._squashfs._content import Content
 from lxdimage.formats._squashfs._inodes import (
     LONG_SYMLINK,
@@ -30,6 +30,7 @@ ROOT = b"./"
 """The name of the root directory."""
 
 _LONGEST_TARGET = 4095
+_FILE = EntryType.FILE  # looked up once: classes of enumerations are slow to look into
 
 
 class EntryReader:
@@ -64,16 +65,17 @@ class EntryReader:
         path = name.decode("utf-8", "surrogateescape")
         if isinstance(inode, BasicFile):  # nearly everything is one
             _, bits, uid, gid, mtime, _, _, _, _, size, _, _ = inode
+            owners = self._owners
             try:
-                owner, group = self._owners[uid], self._owners[gid]
+                owner, group = owners[uid], owners[gid]
             except IndexError:
                 owner, group = self._owner(inode, uid), self._owner(inode, gid)
-            return Entry(path, EntryType.FILE, bits & 0o7777, owner, group, mtime * NANO, size)
-        _, kind, mode, uid, gid, mtime, _, _, _, body, _, _ = inode
+            return make_entry(path, _FILE, bits & 0o7777, owner, group, mtime * NANO, size)
+        _, mode, uid, gid, mtime, _, _, _, kind, body, _, _ = inode
         uid, gid = self._owner(inode, uid), self._owner(inode, gid)
         if first is not None:
             target = first.decode("utf-8", "surrogateescape")
-            return Entry(path, EntryType.HARD_LINK, mode, uid, gid, mtime * NANO, 0, target)
+            return make_entry(path, EntryType.HARD_LINK, mode, uid, gid, mtime * NANO, 0, target)
         size, target, device, data = 0, "", None, None
         if isinstance(body, File):
             size, data = body.size, self._content.stretches(inode, body) if body.holes else None
@@ -82,7 +84,7 @@ class EntryReader:
         elif isinstance(body, Device):
             device = body.numbers
         xattrs = self.xattrs(inode)
-        return Entry(path, kind, mode, uid, gid, mtime * NANO, size, target, device, xattrs, data)
+        return make_entry(path, kind, mode, uid, gid, mtime * NANO, size, target, device, xattrs, data)
 
     def _owner(self, inode: Inode, row: int) -> int:
         if row < len(self._owners):
@@ -206,7 +208,8 @@ class SquashfsMember(NamedTuple):
     @property
     def entry(self) -> Entry:
         """All that the file says about it."""
-        return self.reader.read(self.name, self.inode, self.first)
+        name, inode, first, reader, _ = self
+        return reader.read(name, inode, first)
 
     @property
     def xattrs(self) -> Mapping[str, bytes]:

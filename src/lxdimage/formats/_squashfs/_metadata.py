@@ -24,6 +24,7 @@ BLOCK_HEADER = struct.Struct("<H")
 UNCOMPRESSED = 0x8000
 """That bit."""
 
+_LARGEST = BLOCK_HEADER.size + METADATA_SIZE
 _CACHED_BLOCKS = 512
 
 
@@ -46,13 +47,14 @@ def read_block(file: BlockFile, decode: Decoder, place: int, name: str) -> tuple
     end = file.size
     if not 0 <= place <= end - BLOCK_HEADER.size:
         raise file.damaged(f"{name}: expected a block before byte {end}, found one at byte {place}", place)
-    (header,) = BLOCK_HEADER.unpack(file.read(place, BLOCK_HEADER.size))
+    stored = file.read(place, min(_LARGEST, end - place))
+    (header,) = BLOCK_HEADER.unpack_from(stored)
     size = header & ~UNCOMPRESSED
     after = place + BLOCK_HEADER.size + size
     if not 0 < size <= METADATA_SIZE or after > end:
         message = f"{name}: expected a block of 1 to {METADATA_SIZE} bytes that ends before byte {end}, found {size}"
         raise file.damaged(message, place)
-    data = file.read(place + BLOCK_HEADER.size, size)
+    data = stored[BLOCK_HEADER.size : BLOCK_HEADER.size + size]
     if header & UNCOMPRESSED:
         return data, after
     try:

@@ -26,6 +26,9 @@ from lxdimage.limits import Limits
 __all__ = ["Order", "Squashfs", "open_squashfs", "read_squashfs"]
 
 
+_EVERY = repeat(SquashfsMember)
+
+
 class Order(Enum):
     """
     In which order members come.
@@ -57,6 +60,7 @@ class Squashfs:
         self._tree = Tree(tables, inodes, limits)
         self._workers = Workers(threads)
         self._fragments = FragmentCache(self._content, self._workers)
+        self._rest = repeat(self._entries), repeat(self._content_of)
 
     def refusals(self, stage: Stage) -> tuple[Diagnostic, ...]:
         """
@@ -117,9 +121,8 @@ class Squashfs:
         return chain((root,), chain.from_iterable(map(self._members, self._tree.walk())))
 
     def _members(self, names: Names) -> Iterator[SquashfsMember]:
-        columns = zip(*names, repeat(self._entries), repeat(self._content_of), strict=False)
         # Calling a named tuple takes three times as long as making it so.
-        return map(tuple.__new__, repeat(SquashfsMember), columns)
+        return map(tuple.__new__, _EVERY, zip(*names, *self._rest, strict=False))
 
     def _content_of(self, inode: Inode) -> Chunks:
         return Pipeline(self._content, self._workers, self._fragments, [inode]).read(0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import TypeAlias
 
+from lxdimage.errors import InvalidImageError
 from lxdimage.formats._squashfs._directories import read_listing
 from lxdimage.formats._squashfs._inodes import BASIC_FILE, BasicFile, Directory, Inode, InodeTable
 from lxdimage.formats._squashfs._open import Tables
@@ -72,13 +73,18 @@ class Tree:
         self._check_numbers([b""], [self.root], set())
         stack = [(self.root.number, self._runs(b"", self._top, parents, links))]
         while stack:
-            for names, inode in stack[-1][1]:
-                if inode is None:
+            for names, below in stack[-1][1]:
+                if not below:
                     yield names
                     continue
+                paths, inodes, firsts = names
+                path, inode = paths[-1], inodes[-1]
                 assert isinstance(inode.body, Directory)
-                path = names[0][0]
-                self._check_loop(seen, parents, inode, path)
+                try:
+                    self._check_loop(seen, parents, inode, path)
+                except InvalidImageError:
+                    yield paths[:-1], inodes[:-1], firsts
+                    raise
                 yield names
                 parents.add(inode.number)
                 stack.append((inode.number, self._runs(path, inode.body, parents, links)))
@@ -106,9 +112,9 @@ class Tree:
 
     def _runs(
         self, parent: bytes, directory: Directory, parents: set[int], links: dict[int, bytes]
-    ) -> Iterator[tuple[Names, Inode | None]]:
+    ) -> Iterator[tuple[Names, bool]]:
         """
-        Yield all that is in *directory*: the names of what is none in runs, and each directory apart.
+        Yield all that is in *directory*, as far as the next directory each time.
 
         Args:
             parent: Its path.
@@ -117,7 +123,7 @@ class Tree:
             links: The first path of each inode with several.
 
         Yields:
-            Names, and the inode of a directory.
+            Names, and whether the last one is that of a directory, which no other is.
         """
         for names, block, offsets, kinds, longest in read_listing(
             self._directories, directory, self._refusals
@@ -127,7 +133,7 @@ class Tree:
             self._check_group(names, kinds, codes, inodes, parents)
             paths = [parent + name for name in names]
             if codes.count(BASIC_FILE) == len(codes):
-                yield (paths, inodes, _NO_LINKS), None
+                yield (paths, inodes, _NO_LINKS), False
             else:
                 yield from _split(paths, inodes, links)
 
@@ -183,25 +189,25 @@ class Tree:
                 self._refusals.add(Refusal.KIND, message, self._directories.start)
 
 
-_number_of = operator.attrgetter("number")
+_number_of = operator.itemgetter(5)  # of either kind of inode
 
 
-def _split(
-    paths: list[bytes], inodes: list[Inode], links: dict[int, bytes]
-) -> Iterator[tuple[Names, Inode | None]]:
-    """Yield the names of a group, each directory apart; *links* has the first path of each inode with several."""
+def _split(paths: list[bytes], inodes: list[Inode], links: dict[int, bytes]) -> Iterator[tuple[Names, bool]]:
+    """Yield the names of a group up to each directory; *links* has the first path of each inode with several."""
+    start = 0
     firsts: list[bytes | None] = []
     for place, (path, inode) in enumerate(zip(paths, inodes, strict=True)):
+        first = path
         if isinstance(inode, BasicFile):
-            firsts.append(None)
+            pass
         elif isinstance(inode.body, Directory):
-            start = place - len(firsts)
-            if firsts:
-                yield (paths[start:place], inodes[start:place], firsts), None
-                firsts = []
-            yield ((path + b"/",), (inode,), _NO_LINKS), inode
-        else:
-            first = links.setdefault(inode.number, path) if inode.links > 1 else path
-            firsts.append(None if first is path else first)
+            paths[place] = path + b"/"
+            end = place + 1
+            yield (paths[start:end], inodes[start:end], [*firsts, None]), True
+            start, firsts = end, []
+            continue
+        elif inode.links > 1:
+            first = links.setdefault(inode.number, path)
+        firsts.append(None if first is path else first)
     if firsts:
-        yield (paths[-len(firsts) :], inodes[-len(firsts) :], firsts), None
+        yield (paths[start:], inodes[start:], firsts), False
