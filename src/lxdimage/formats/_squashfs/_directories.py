@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from lxdimage._chunks import Cursor
@@ -38,9 +38,6 @@ _LEAST_GROUP = 18
 """What must be left of a listing for ``sqfs2tar`` to look for another group."""
 _LARGEST_REST = 5
 """What may be left of a listing for ``sqfs2tar`` not to look for another entry of a group."""
-_SMALL = 1 << 16
-"""Bytes of a listing that is read at once."""
-_FORBIDDEN = frozenset({b"", b".", b".."})
 
 
 class Group(NamedTuple):
@@ -52,19 +49,17 @@ class Group(NamedTuple):
         block: Place of the metadata block.
         offsets: Where in the block the inode of each name is.
         kinds: The type that the listing gives each inode, 1 for a directory; only ``unsquashfs`` looks at it.
-        longest: Bytes of the longest name.
     """
 
     names: list[bytes]
     block: int
     offsets: list[int]
     kinds: list[int]
-    longest: int
 
 
-def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -> Iterable[Group]:
+def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -> Iterator[Group]:
     """
-    Return the names of *directory*, group by group, in the order of the listing.
+    Yield the names of *directory*, group by group, in the order of the listing.
 
     A size that ends inside of a group is one for ``sqfs2tar``; ``unsquashfs`` reads whole groups until it is reached.
 
@@ -73,49 +68,12 @@ def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -
         directory: Which directory.
         refusals: Takes note of names that are not in order, and of a size that is not the end of a group.
 
-    Returns:
+    Yields:
         Groups, none of them empty.
 
     Raises:
-        InvalidImageError: While iterating, when the listing leaves the table or holds a name that no file can have.
+        InvalidImageError: The listing leaves the table, or holds a name that no file can have.
     """
-    groups = _plain_groups(metadata, directory)
-    return _read_groups(metadata, directory, refusals) if groups is None else groups
-
-
-def _plain_groups(metadata: Metadata, directory: Directory) -> list[Group] | None:
-    """Return the groups of a small listing with nothing wrong in it, as nearly all are; None of any other."""
-    size, done = directory.size - EMPTY, 0
-    if not 0 <= size <= _SMALL:
-        return None
-    groups = []
-    last = b""
-    try:
-        data = metadata.read(directory.start, directory.offset, size)
-        while done < size:
-            group, done = _parse_group(metadata, directory, data, done)
-            names = group.names
-            path = b"/%b/" % b"/".join(names)
-            if (
-                done > size
-                or 0 < size - done < _LEAST_GROUP
-                or b"\0" in path
-                or path.count(b"/") > len(names) + 1
-                or b"/./" in path
-                or b"/../" in path
-                or not last < names[0]  # and so no name is empty
-                or not all(map(operator.lt, names, names[1:]))
-            ):
-                return None
-            groups.append(group)
-            last = names[-1]
-    except (InvalidImageError, struct.error):
-        return None
-    return groups
-
-
-def _read_groups(metadata: Metadata, directory: Directory, refusals: Refusals) -> Iterator[Group]:
-    """Yield the groups of any listing, and note or raise what is wrong with it."""
     size, place = directory.size - EMPTY, metadata.start + directory.start
     cursor = Cursor(metadata.chunks(directory.start, directory.offset, max(0, size) + _LARGEST_GROUP))
     last = b""
@@ -126,9 +84,14 @@ def _read_groups(metadata: Metadata, directory: Directory, refusals: Refusals) -
         if b"\0" in joined:
             refusals.add(Refusal.NUL, f"{names[0]!r} to {names[-1]!r}", place)
             names[:] = [name.split(b"\0", 1)[0] for name in names]
-            group = group._replace(longest=max(map(len, names)))
-        if joined.count(b"/") >= len(names) or not _FORBIDDEN.isdisjoint(names):
-            yield from _before_bad_name(metadata, directory, group, refusals)
+        bad = _bad_name(names, joined)
+        if bad:
+            yield Group(names[:bad], group.block, group.offsets[:bad], group.kinds[:bad])
+        if bad is not None:
+            message = f"expected a name that is one path component, found {names[bad]!r}"
+            if names[bad] and group.kinds[bad] != _DIRECTORY:
+                refusals.add(Refusal.FORBIDDEN, repr(names[bad]), place)
+            raise metadata.file.damaged(message, place, "squashfs-name")
         if not (last < names[0] and all(map(operator.lt, names, names[1:]))):
             refusals.add(Refusal.ORDER, f"{names[0]!r} to {names[-1]!r} after {last!r}", place)
         last = names[-1]
@@ -136,21 +99,6 @@ def _read_groups(metadata: Metadata, directory: Directory, refusals: Refusals) -
     if cursor.offset < size:
         message = f"{directory.size} bytes, {size - cursor.offset} too many"
         refusals.add(Refusal.LISTING, message, place)
-
-
-def _before_bad_name(
-    metadata: Metadata, directory: Directory, group: Group, refusals: Refusals
-) -> Iterator[Group]:
-    """Yield what of *group* precedes the first name that is not one path component, and raise the error of that."""
-    names, block, offsets, kinds, _ = group
-    bad = next(place for place, name in enumerate(names) if name in _FORBIDDEN or b"/" in name)
-    if bad:
-        yield Group(names[:bad], block, offsets[:bad], kinds[:bad], max(map(len, names[:bad])))
-    place = metadata.start + directory.start
-    if names[bad] and kinds[bad] != _DIRECTORY:
-        refusals.add(Refusal.FORBIDDEN, repr(names[bad]), place)
-    message = f"expected a name that is one path component, found {names[bad]!r}"
-    raise metadata.file.damaged(message, place, "squashfs-name")
 
 
 def _read_group(
@@ -176,16 +124,13 @@ def _read_group(
     return group
 
 
-def _parse_group(
-    metadata: Metadata, directory: Directory, data: bytes, position: int = 0
-) -> tuple[Group, int]:
-    """Return the whole entries of the group at *position*, and where it ends: that or more when not all are there."""
-    count, block, _ = GROUP.unpack_from(data, position)
+def _parse_group(metadata: Metadata, directory: Directory, data: bytes) -> tuple[Group, int]:
+    """Return the whole entries of a group in *data*, and how many bytes it takes: at least so many when not all are."""
+    count, block, _ = GROUP.unpack_from(data)
     if count >= MOST_ENTRIES:
         message = f"expected a group of at most {MOST_ENTRIES} entries, found {count + 1}"
         raise metadata.damaged(message, directory.start)
-    position += GROUP.size
-    unpack, fixed = ENTRY.unpack_from, ENTRY.size
+    position, unpack, fixed = GROUP.size, ENTRY.unpack_from, ENTRY.size
     names, offsets, kinds = [], [], []
     try:
         for _ in range(count + 1):
@@ -197,7 +142,7 @@ def _parse_group(
             kinds.append(kind)
     except struct.error:
         if position <= len(data):
-            return Group(names, block, offsets, kinds, 0), position + fixed
+            return Group(names, block, offsets, kinds), position + fixed
     longest = position - after if position > len(data) else max(map(len, names))
     if longest > _LONGEST_NAME:
         message = f"expected a name of at most {_LONGEST_NAME} bytes, found {longest}"
@@ -205,4 +150,15 @@ def _parse_group(
     if position > len(data):
         for values in (names, offsets, kinds):
             del values[-1]
-    return tuple.__new__(Group, (names, block, offsets, kinds, longest)), position
+    return Group(names, block, offsets, kinds), position
+
+
+_FORBIDDEN = frozenset({b"", b".", b".."})
+
+
+def _bad_name(names: list[bytes], joined: bytes) -> int | None:
+    """Return which name is not one path component: all are tried at once, since nearly always all are good."""
+    if joined.count(b"/") == len(names) - 1 and _FORBIDDEN.isdisjoint(names):
+        return None
+    bad = (place for place, name in enumerate(names) if name in _FORBIDDEN or b"/" in name)
+    return next(bad, None)

@@ -11,13 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from lxdimage.formats._squashfs._directories import EMPTY
-from lxdimage.formats._squashfs._inodes import HEADER, INDEX, LAYOUTS, NOTHING, NUMBER
+from lxdimage.formats._squashfs._inodes import EXTENDED, HEADER, INDEX, LAYOUTS, NOTHING, NUMBER
 from lxdimage.formats._squashfs._nodes import Node
 
 __all__ = ["dump_inode"]
 
-_EXTENDED = 7
-"""What is added to the type of an extended inode."""
 _LARGEST_BASIC_LISTING = 0xFFFF
 _LARGEST_BASIC_FILE = 0xFFFFFFFF
 
@@ -36,7 +34,7 @@ def dump_inode(node: Node, *, uid: int, gid: int, parent: int) -> bytes:
         parent: For a directory the number of the one that it is in.
     """
     extended, fields, behind = _BODIES[node.code](node, parent)
-    code = node.code + (_EXTENDED if extended else 0)
+    code = node.code + (EXTENDED if extended else 0)
     _, layout, _ = LAYOUTS[code]
     header = HEADER.pack(code, node.mode, uid, gid, node.mtime, node.number)
     return header + layout.pack(*fields) + behind

@@ -8,7 +8,7 @@ of the time that a listing takes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from lxdimage._chunks import Cursor
@@ -18,6 +18,8 @@ from lxdimage.formats._squashfs._metadata import Metadata
 
 __all__ = [
     "BASIC_FILE",
+    "BASIC_FILE_LAYOUT",
+    "EXTENDED",
     "HEADER",
     "INDEX",
     "LAYOUTS",
@@ -146,7 +148,7 @@ class BasicFile(_BasicFile):
     @property
     def offset(self) -> int:
         """Where in its block the fixed part ends."""
-        return self.begin + _BASIC_FILE.size
+        return self.begin + BASIC_FILE_LAYOUT.size
 
     @property
     def body(self) -> File:
@@ -254,7 +256,12 @@ LAYOUTS: Mapping[int, _Layout] = {
 """By type: what it stands for, the fields behind the header, and what makes a body of them."""
 
 BASIC_FILE, LONG_SYMLINK = 2, 10
-_BASIC_FILE = struct.Struct("<HHHHIIIIII")
+EXTENDED = 7
+"""What is added to the type of an extended inode."""
+
+BASIC_FILE_LAYOUT = struct.Struct("<HHHHIIIIII")
+"""All of the inode of a basic file, header and fields."""
+
 _LARGEST = HEADER.size + max(layout.size for _, layout, _ in LAYOUTS.values())
 _LONGEST_TARGET = 65535
 NUMBER = struct.Struct("<I")
@@ -292,27 +299,10 @@ class InodeTable:
             return self._parse(data, offset, place, offset)
         return self._parse(self._spanning(data, place, offset), 0, place, offset)
 
-    def read_all(self, place: int, offsets: Sequence[int]) -> tuple[list[Inode], list[int]]:
-        """
-        Return the inodes at *offsets* in the block at *place*, and their types.
-
-        This is the loop that a listing spends its time in.
-        """
+    def block(self, place: int) -> tuple[bytes, int]:
+        """Return the content of the block at *place*, and the last offset at which an inode of any type lies in it."""
         data, _ = self._metadata.block(place)
-        last, unpack, new = len(data) - _LARGEST, _BASIC_FILE.unpack_from, tuple.__new__
-        inodes: list[Inode] = []
-        codes = [BASIC_FILE] * len(offsets)
-        for offset in offsets:
-            if offset <= last:
-                row = unpack(data, offset)
-                if row[0] == BASIC_FILE:
-                    # Calling a named tuple takes three times as long as making it so.
-                    inodes.append(new(BasicFile, row + (place, offset)))  # noqa: RUF005 - so does unpacking
-                    continue
-            inode = self.read(place << 16 | offset)
-            codes[len(inodes)] = inode.code
-            inodes.append(inode)
-        return inodes, codes
+        return data, len(data) - _LARGEST
 
     def _spanning(self, data: bytes, place: int, offset: int) -> bytes:
         """Return the fixed part of an inode at the end of a block, with what of it the next block holds."""

@@ -19,7 +19,7 @@ from lxdimage.formats._squashfs._members import ROOT, EntryReader, SquashfsMembe
 from lxdimage.formats._squashfs._open import Tables, open_tables
 from lxdimage.formats._squashfs._pipeline import FragmentCache, Pipeline
 from lxdimage.formats._squashfs._refusals import Refusal
-from lxdimage.formats._squashfs._walk import Names, Tree, split_path
+from lxdimage.formats._squashfs._walk import Run, Tree, split_path
 from lxdimage.formats._squashfs._workers import Workers
 from lxdimage.limits import Limits
 
@@ -120,9 +120,9 @@ class Squashfs:
         root = self._member(ROOT, self._tree.root)
         return chain((root,), chain.from_iterable(map(self._members, self._tree.walk())))
 
-    def _members(self, names: Names) -> Iterator[SquashfsMember]:
+    def _members(self, run: Run) -> Iterator[SquashfsMember]:
         # Calling a named tuple takes three times as long as making it so.
-        return map(tuple.__new__, _EVERY, zip(*names, *self._rest, strict=False))
+        return map(tuple.__new__, _EVERY, zip(*run, *self._rest, strict=False))
 
     def _content_of(self, inode: Inode) -> Chunks:
         return Pipeline(self._content, self._workers, self._fragments, [inode]).read(0)

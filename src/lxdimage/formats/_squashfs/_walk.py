@@ -8,20 +8,21 @@ from itertools import repeat
 from typing import TypeAlias
 
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._squashfs._directories import read_listing
-from lxdimage.formats._squashfs._inodes import BASIC_FILE, BasicFile, Directory, Inode, InodeTable
+from lxdimage.formats._squashfs._directories import Group, read_listing
+from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable
 from lxdimage.formats._squashfs._open import Tables
+from lxdimage.formats._squashfs._plain import Names, read_plain
 from lxdimage.formats._squashfs._refusals import Refusal
 from lxdimage.limits import Limits
 
-__all__ = ["Names", "Tree", "split_path"]
+__all__ = ["Run", "Tree", "split_path"]
 
 _DIRECTORY = 1
 _LONGEST_PATH = 4096
 _LONGEST_USABLE_NAME = 255
 
 
-Names: TypeAlias = tuple[Sequence[bytes], Sequence[Inode], Iterable[bytes | None]]
+Run: TypeAlias = tuple[Sequence[bytes], Sequence[Inode], Iterable[bytes | None]]
 """
 Some names of a directory as columns, because names cost least where many are handled at once.
 
@@ -58,7 +59,7 @@ class Tree:
             raise directories.damaged(f"expected the root to be a directory, found type {self.root.code}", 0)
         self._top = self.root.body
 
-    def walk(self) -> Iterator[Names]:
+    def walk(self) -> Iterator[Run]:
         """
         Yield everything below the root, a directory before what is in it, in the order of the listings.
 
@@ -73,11 +74,11 @@ class Tree:
         self._check_numbers([b""], [self.root], set())
         stack = [(self.root.number, self._runs(b"", self._top, parents, links))]
         while stack:
-            for names, below in stack[-1][1]:
+            for run, below in stack[-1][1]:
                 if not below:
-                    yield names
+                    yield run
                     continue
-                paths, inodes, firsts = names
+                paths, inodes, firsts = run
                 path, inode = paths[-1], inodes[-1]
                 assert isinstance(inode.body, Directory)
                 try:
@@ -85,7 +86,7 @@ class Tree:
                 except InvalidImageError:
                     yield paths[:-1], inodes[:-1], firsts
                     raise
-                yield names
+                yield run
                 parents.add(inode.number)
                 stack.append((inode.number, self._runs(path, inode.body, parents, links)))
                 break
@@ -112,7 +113,7 @@ class Tree:
 
     def _runs(
         self, parent: bytes, directory: Directory, parents: set[int], links: dict[int, bytes]
-    ) -> Iterator[tuple[Names, bool]]:
+    ) -> Iterator[tuple[Run, bool]]:
         """
         Yield all that is in *directory*, as far as the next directory each time.
 
@@ -125,17 +126,22 @@ class Tree:
         Yields:
             Names, and whether the last one is that of a directory, which no other is.
         """
-        for names, block, offsets, kinds, longest in read_listing(
-            self._directories, directory, self._refusals
-        ):
-            self._check_lengths(names, parent, longest, directory)
-            inodes, codes = self._inodes.read_all(block, offsets)
-            self._check_group(names, kinds, codes, inodes, parents)
+        groups = read_plain(self._directories, self._inodes, directory)
+        for names, inodes, others in self._read_carefully(directory) if groups is None else groups:
+            self._check_lengths(names, parent, directory)
+            self._check_numbers(names, inodes, parents)
             paths = [parent + name for name in names]
-            if codes.count(BASIC_FILE) == len(codes):
-                yield (paths, inodes, _NO_LINKS), False
+            if others:
+                yield from _split(paths, inodes, others, links)
             else:
-                yield from _split(paths, inodes, links)
+                yield (paths, inodes, _NO_LINKS), False
+
+    def _read_carefully(self, directory: Directory) -> Iterator[Names]:
+        """Yield what any directory holds, and note or raise what is wrong with it."""
+        for group in read_listing(self._directories, directory, self._refusals):
+            inodes = [self._inodes.read(group.block << 16 | offset) for offset in group.offsets]
+            self._check_kinds(group, inodes)
+            yield group.names, inodes, list(range(len(inodes)))
 
     def _check_loop(self, seen: set[int], parents: set[int], inode: Inode, path: bytes) -> None:
         """Check that no directory is in itself, and none is reached twice: that could take forever."""
@@ -148,10 +154,11 @@ class Tree:
             self._refusals.add(Refusal.AGAIN, message, self._directories.start)
         seen.update((inode.number, place))
 
-    def _check_lengths(self, names: list[bytes], parent: bytes, longest: int, directory: Directory) -> None:
+    def _check_lengths(self, names: list[bytes], parent: bytes, directory: Directory) -> None:
         self._names += len(names)
         if self._names > self._limits.members:
             raise self._file.exceeded(f"more than {self._limits.members} names")
+        longest = max(map(len, names))
         if len(parent) + longest > _LONGEST_PATH:
             message = f"a path of {len(parent) + longest} bytes, more than {_LONGEST_PATH}"
             raise self._file.exceeded(message)
@@ -159,20 +166,8 @@ class Tree:
             place = self._directories.start + directory.start
             self._refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
 
-    def _check_group(
-        self,
-        names: list[bytes],
-        kinds: list[int],
-        codes: list[int],
-        inodes: list[Inode],
-        parents: set[int],
-    ) -> None:
-        """Note what one program refuses about a group: all at once, since nearly always all are good."""
-        self._check_numbers(names, inodes, parents)
-        if kinds != codes:
-            self._check_kinds(names, kinds, inodes)
-
     def _check_numbers(self, names: list[bytes], inodes: list[Inode], parents: set[int]) -> None:
+        """Note what one program refuses of inode numbers: all at once, since nearly always all are good."""
         numbers = list(map(_number_of, inodes))
         least, most = min(numbers), max(numbers)
         if least <= 0 or most > self._count:
@@ -182,8 +177,8 @@ class Tree:
             message = f"one of {names[0]!r} to {names[-1]!r}"
             self._refusals.add(Refusal.PARENT, message, self._directories.start)
 
-    def _check_kinds(self, names: Sequence[bytes], kinds: Sequence[int], inodes: Sequence[Inode]) -> None:
-        for name, kind, inode in zip(names, kinds, inodes, strict=True):
+    def _check_kinds(self, group: Group, inodes: list[Inode]) -> None:
+        for name, kind, inode in zip(group.names, group.kinds, inodes, strict=True):
             if (kind == _DIRECTORY) != isinstance(inode.body, Directory):
                 message = f"{name!r} has type {kind}, its inode {inode.code}"
                 self._refusals.add(Refusal.KIND, message, self._directories.start)
@@ -192,22 +187,22 @@ class Tree:
 _number_of = operator.itemgetter(5)  # of either kind of inode
 
 
-def _split(paths: list[bytes], inodes: list[Inode], links: dict[int, bytes]) -> Iterator[tuple[Names, bool]]:
+def _split(
+    paths: list[bytes], inodes: list[Inode], others: list[int], links: dict[int, bytes]
+) -> Iterator[tuple[Run, bool]]:
     """Yield the names of a group up to each directory; *links* has the first path of each inode with several."""
     start = 0
-    firsts: list[bytes | None] = []
-    for place, (path, inode) in enumerate(zip(paths, inodes, strict=True)):
-        first = path
-        if isinstance(inode, BasicFile):
-            pass
-        elif isinstance(inode.body, Directory):
-            paths[place] = path + b"/"
+    firsts: list[bytes | None] = [None] * len(paths)
+    for place in others:
+        inode = inodes[place]
+        if isinstance(inode.body, Directory):
+            paths[place] += b"/"
             end = place + 1
-            yield (paths[start:end], inodes[start:end], [*firsts, None]), True
-            start, firsts = end, []
-            continue
+            yield (paths[start:end], inodes[start:end], firsts[start:end]), True
+            start = end
         elif inode.links > 1:
+            path = paths[place]
             first = links.setdefault(inode.number, path)
-        firsts.append(None if first is path else first)
-    if firsts:
-        yield (paths[start:], inodes[start:], firsts), False
+            firsts[place] = None if first is path else first
+    if start < len(paths):
+        yield (paths[start:], inodes[start:], firsts[start:]), False
