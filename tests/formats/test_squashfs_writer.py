@@ -366,6 +366,32 @@ def test_a_hole_takes_no_memory_however_long_it_is() -> None:
     assert peak < 16 << 20
 
 
+def nested(levels: int, files: int) -> Iterator[tuple[Entry, bytes]]:
+    """Yield directories in each other, each with *files* besides, of which half come before the next directory."""
+    path = ""
+    for _ in range(levels):
+        path += "d/"
+        yield directory(path)
+        yield from (file(f"{path}{'ce'[number % 2]}{number}") for number in range(files))
+
+
+def test_directories_below_many_others_are_read() -> None:
+    data, _ = write(nested(100, 3))
+    found = [member.entry.path for member in read_squashfs(io.BytesIO(data))]
+    assert sorted(found) == sorted(["./", *(entry.path for entry, _ in nested(100, 3))])
+
+
+def test_reading_does_not_hold_what_directories_hold_besides_the_one_that_is_read() -> None:
+    data, _ = write(nested(15, 1500))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_squashfs(io.BytesIO(data), threads=1)) == 1 + 15 * 1501
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 << 20
+
+
 @pytest.mark.parametrize("path", ["n" * 256, "/".join(["d" * 255] * 16) + "/x"])
 def test_what_no_system_unpacks_is_not_written(path: str) -> None:
     with pytest.raises(BuildError, match=r"255|4095") as refused:

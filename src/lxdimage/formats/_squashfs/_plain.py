@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import struct
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from lxdimage.errors import InvalidImageError
@@ -30,46 +31,52 @@ Names: TypeAlias = tuple[list[bytes], list[Inode], list[int]]
 """The names of a group, their inodes, and which of these are no `BasicFile`."""
 
 _LARGEST_LISTING = 1 << 18
+"""Bytes of a listing that is read at once."""
 
 
-def read_plain(listings: Metadata, inodes: InodeTable, directory: Directory) -> list[Names] | None:
+def read_plain(listings: Metadata, inodes: InodeTable, directory: Directory) -> Iterator[Names | None]:
     """
-    Return what a directory holds, None when it is large or has anything wrong with it.
+    Yield what a directory holds, group by group, as far as nothing is unusual.
 
     Args:
         listings: The directory table.
         inodes: The inode table.
         directory: Which directory.
 
-    Returns:
-        Groups of names in the order of the listing, each name one path component and greater than the one before it,
-        and its inode of the type that the listing gives it.
+    Yields:
+        Names in the order of the listing, each one path component and greater than the one before it, and inodes of
+        the type that the listing gives them; at last None when the directory is large or the rest of it is unusual.
     """
-    size = directory.size - EMPTY
+    size, position, last = directory.size - EMPTY, 0, b""
     if not 0 <= size <= _LARGEST_LISTING:
-        return None
-    groups: list[Names] = []
-    position, last = 0, b""
+        yield None
+        return
     try:
         data = listings.read(directory.start, directory.offset, size)
         while position < size:
             group, position = _read_group(data, position, inodes)
             names = group[0]
-            path = b"/%b/" % b"/".join(names)
-            if (
-                b"\0" in path
-                or path.count(b"/") > len(names) + 1
-                or b"/./" in path
-                or b"/../" in path
-                or not last < names[0]  # so that no name is empty, either
-                or not all(map(operator.lt, names, names[1:]))
-            ):
-                return None
-            groups.append(group)
+            if position > size or not last < names[0] or not _are_plain(names):
+                break
             last = names[-1]
+            yield group
+        else:
+            return
     except (InvalidImageError, struct.error):
-        return None
-    return groups if position == size else None
+        pass
+    yield None
+
+
+def _are_plain(names: list[bytes]) -> bool:
+    """Tell whether names are in order, and each is one path component; none may be empty."""
+    path = b"/%b/" % b"/".join(names)
+    return (
+        b"\0" not in path
+        and path.count(b"/") == len(names) + 1
+        and b"/./" not in path
+        and b"/../" not in path
+        and all(map(operator.lt, names, names[1:]))
+    )
 
 
 def _read_group(data: bytes, position: int, table: InodeTable) -> tuple[Names, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TypeAlias
 
 from lxdimage.errors import InvalidImageError
@@ -20,6 +20,7 @@ __all__ = ["Run", "Tree", "split_path"]
 _DIRECTORY = 1
 _LONGEST_PATH = 4096
 _LONGEST_USABLE_NAME = 255
+_DEEPEST_PLAIN = 64  # since the listings of all directories above one are held
 
 
 Run: TypeAlias = tuple[Sequence[bytes], Sequence[Inode], Iterable[bytes | None]]
@@ -126,8 +127,7 @@ class Tree:
         Yields:
             Names, and whether the last one is that of a directory, which no other is.
         """
-        groups = read_plain(self._directories, self._inodes, directory)
-        for names, inodes, others in self._read_carefully(directory) if groups is None else groups:
+        for names, inodes, others in self._groups(directory, len(parents)):
             self._check_lengths(names, parent, directory)
             self._check_numbers(names, inodes, parents)
             paths = [parent + name for name in names]
@@ -135,6 +135,17 @@ class Tree:
                 yield from _split(paths, inodes, others, links)
             else:
                 yield (paths, inodes, _NO_LINKS), False
+
+    def _groups(self, directory: Directory, depth: int) -> Iterator[Names]:
+        """Yield what is in *directory*, which has *depth* directories above it."""
+        if depth > _DEEPEST_PLAIN:
+            yield from self._read_carefully(directory)
+            return
+        for done, group in enumerate(read_plain(self._directories, self._inodes, directory)):
+            if group is None:
+                yield from islice(self._read_carefully(directory), done, None)
+            else:
+                yield group
 
     def _read_carefully(self, directory: Directory) -> Iterator[Names]:
         """Yield what any directory holds, and note or raise what is wrong with it."""
