@@ -49,7 +49,7 @@ def list_names(file: BinaryIO) -> None:
     letters = {kind: kind.value for kind in EntryType}
     members = read_squashfs(file)
     sys.stdout.writelines(
-        f"{letters[member.type]} {member.size} {member.name.decode()}\n" for member in members
+        f"{letters[member.type]} {member.size} {member.name.decode(errors='replace')}\n" for member in members
     )
 
 

@@ -33,6 +33,9 @@ class _Frozen(Mapping[_Key, _Value]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _Frozen, (self._items,)
+
     def __repr__(self) -> str:
         return repr(self._items)
 

@@ -157,13 +157,17 @@ def use(data: bytes, limits: Limits | None = None) -> list[LXDImageError]:
     for order in Order:
         try:
             with open_squashfs(io.BytesIO(data), limits=limits, threads=1) as squashfs:
-                squashfs.lookup("dir/a")
                 for member in squashfs.members(order):
                     try:
                         _ = member.entry
                         assert sum(map(len, member.chunks())) == member.size
                     except LXDImageError as error:
                         errors.append(error)
+        except LXDImageError as error:
+            errors.append(error)
+        try:
+            with open_squashfs(io.BytesIO(data), limits=limits, threads=1) as squashfs:
+                squashfs.lookup("dir/a")
         except LXDImageError as error:
             errors.append(error)
     assert all(map(str, errors))
@@ -269,6 +273,7 @@ def test_a_name_ends_at_its_first_nul() -> None:
     [
         (with_names(b"a", inode=head(15, 1) + bytes(4)), "type 1 to 14, found 15"),
         (with_names(b"a", inode=head(3, 1) + struct.pack("<II", 1, 1 << 31)), "found 2147483648"),
+        (with_names(b"a" * 257), "at most 256 bytes, found 257"),
         (with_names(b"a" * 300), "at most 256 bytes, found 300"),
         (with_names(*[b"a"] * 257), "at most 256 entries, found 257"),
         (forge(fifo(1), b"", 0), "expected the root to be a directory, found type 6"),
@@ -327,6 +332,18 @@ def cut_listing(size: int) -> bytes:
     return forge(fifo(1) + directory(2, len(names) + size), names + bytes(12), 20)
 
 
+def with_rest(rest: bytes) -> bytes:
+    """Return a file system with *rest* behind the one group of its root, and counted in its size."""
+    names = listing((b"a", 0)) + rest
+    return forge(fifo(1) + directory(2, len(names)), names, 20)
+
+
+def with_extended_kind() -> bytes:
+    """Return a file system with a directory that is listed as of the type that its inode is."""
+    below = head(8, 1) + struct.pack("<IIIIHHI", 2, 3, 0, 0, 0, 0, NOTHING)
+    return forge(below + directory(2, 21), listing((b"d", 0), kind=8), len(below))
+
+
 def without_options() -> bytes:
     """Return a file system that says that options follow the superblock, which do not."""
     names = listing((b"a", 0))
@@ -349,6 +366,8 @@ ALONE = {
         forge(fifo(1) + directory(2, 21), listing((b"a", 0), kind=1), 20),
         "'a' has type 1, its inode 6",
     ),
+    "extended-kind": (with_extended_kind(), "'d' has type 8, its inode 8"),
+    "rest": (with_rest(struct.pack("<III", 0, 1 << 24, 1)), "12 too many"),
     "again": (in_two_directories(), "two directories have one inode number: b'y'"),
     "listing": (cut_listing(5), "in the middle of a group: 29 bytes, 5 too many"),
     "count": (with_names(b"a", inode_count=1), "2 of 1"),
@@ -361,6 +380,31 @@ ALONE = {
     "xattrs": (with_names(b"a", xattr_table=96), "the extended attributes cannot be read"),
     "fragments": (with_names(b"a", fragment_count=1), "does not end where the next table begins"),
 }
+
+
+# What mksquashfs makes of an empty directory: its listing begins where the directory table ends.
+EMPTY = bytes.fromhex(
+    "6873717301000000e4800a6b000002000000000001001100c00001000400000000000000000000009d00000000000000"
+    "9500000000000000ffffffffffffffff60000000000000007d000000000000007d000000000000008700000000000000"
+    "1b0078da636478cbc8000482b55cd96006103001313394060032e501fb088000000000000000007d0000000000000004"
+    "80000000008f00000000000000"
+)
+
+
+def test_nothing_is_read_of_an_empty_directory() -> None:
+    assert use(EMPTY) == []
+    assert check_squashfs(io.BytesIO(EMPTY), stage=Stage.IMPORT) == ()
+
+
+def test_no_name_is_longer_than_the_format_allows() -> None:
+    with pytest.raises(InvalidImageError, match="at most 256 bytes, found 257"):
+        list(read_squashfs(io.BytesIO(with_names(b"a" * 257)), threads=1))
+
+
+def test_what_was_met_in_a_group_that_is_not_taken_does_not_count() -> None:
+    outside = struct.pack("<III", 0, 2 + 52, 1) + bytes(5)  # the block behind that of the inodes
+    with open_squashfs(io.BytesIO(with_rest(outside)), threads=1) as squashfs:
+        assert [member.name for member in members_at_import(squashfs)] == [b"./", b"a"]
 
 
 @pytest.mark.parametrize(("data", "text"), ALONE.values(), ids=ALONE)

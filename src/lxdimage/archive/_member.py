@@ -90,7 +90,11 @@ class TarMember:
         self._reader = reader
 
     def extend(self, lead: bytes, records: Mapping[bytes, bytes] | None) -> None:
-        """Take in the blocks that precede the header and belong to it; None for records of nothing but times."""
+        """
+        Take in the blocks that precede the header and belong to it.
+
+        *records* are None where *lead* is one PAX header with nothing but times.
+        """
         self.offset -= len(lead)
         self.lead = lead
         self.plain = not records

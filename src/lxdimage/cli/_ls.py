@@ -75,10 +75,7 @@ def _long(path: str, entry: Entry) -> str:
     return f"{rights} {size:>11} {_time(entry.mtime_ns // NANO)} {escape(path)}{link}\n"
 
 
-# An archive has few different ones of these.
-
-
-@lru_cache
+@lru_cache  # an archive has few different ones
 def _rights(kind: EntryType, mode: int, uid: int, gid: int) -> str:
     letters = [_LETTERS[kind]]
     for shift, special, letter in ((6, 0o4000, "s"), (3, 0o2000, "s"), (0, 0o1000, "t")):

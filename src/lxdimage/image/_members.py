@@ -117,7 +117,7 @@ def placed(members: Iterable[Member], *, root: bool) -> Iterator[ImageMember]:
     """Yield the members of one file with their paths in the image; *root* says that it is the root of a split one."""
     for member in members:
         path = os.fsdecode(member.name)
-        if path.startswith("."):
+        if path.startswith("."):  # as nothing does but what begins with ./ and hidden files
             path = _shown(path)
         if root and not isinstance(member, DiskMember):
             slash = "/" if path.endswith("/") or (not path and member.type is EntryType.DIRECTORY) else ""

@@ -17,7 +17,16 @@ from lxdimage.formats._squashfs._inodes import Directory
 from lxdimage.formats._squashfs._metadata import Metadata
 from lxdimage.formats._squashfs._refusals import Refusal, Refusals
 
-__all__ = ["EMPTY", "ENTRY", "GROUP", "MOST_ENTRIES", "Group", "read_listing"]
+__all__ = [
+    "EMPTY",
+    "ENTRY",
+    "GROUP",
+    "LEAST_GROUP",
+    "LONGEST_USABLE_NAME",
+    "MOST_ENTRIES",
+    "Group",
+    "read_listing",
+]
 
 GROUP = struct.Struct("<III")
 """What precedes a group: its entries less one, the place of the inodes' block, and the number of the first inode."""
@@ -31,10 +40,13 @@ MOST_ENTRIES = 256
 EMPTY = 3
 """The size of an empty listing: it counts the entries of the directory itself and of its parent."""
 
-_LONGEST_NAME = 256
+LONGEST_USABLE_NAME = 255
+"""Bytes of a name, of which the format has room for one more than any system."""
+
+_LONGEST_NAME = LONGEST_USABLE_NAME + 1
 _LARGEST_GROUP = GROUP.size + MOST_ENTRIES * (ENTRY.size + _LONGEST_NAME)
 _DIRECTORY = 1
-_LEAST_GROUP = 18
+LEAST_GROUP = 18
 """What must be left of a listing for ``sqfs2tar`` to look for another group."""
 _LARGEST_REST = 5
 """What may be left of a listing for ``sqfs2tar`` not to look for another entry of a group."""
@@ -77,7 +89,7 @@ def read_listing(metadata: Metadata, directory: Directory, refusals: Refusals) -
     size, place = directory.size - EMPTY, metadata.start + directory.start
     cursor = Cursor(metadata.chunks(directory.start, directory.offset, max(0, size) + _LARGEST_GROUP))
     last = b""
-    while size - cursor.offset >= _LEAST_GROUP:
+    while size - cursor.offset >= LEAST_GROUP:
         group = _read_group(metadata, directory, cursor, size, refusals)
         names = group.names
         joined = b"/".join(names)

@@ -72,19 +72,19 @@ class EntryReader:
                 owner, group = self._owner(inode, uid), self._owner(inode, gid)
             return make_entry(path, _FILE, bits & 0o7777, owner, group, mtime * NANO, size)
         _, mode, uid, gid, mtime, _, _, _, kind, body, _, _ = inode
-        uid, gid = self._owner(inode, uid), self._owner(inode, gid)
+        size, target, device, data = 0, b"", None, None
         if first is not None:
-            target = first.decode("utf-8", "surrogateescape")
-            return make_entry(path, EntryType.HARD_LINK, mode, uid, gid, mtime * NANO, 0, target)
-        size, target, device, data = 0, "", None, None
-        if isinstance(body, File):
+            kind, target = EntryType.HARD_LINK, first
+        elif isinstance(body, File):
             size, data = body.size, self._content.stretches(inode, body) if body.holes else None
         elif isinstance(body, Symlink):
-            target = self._target(inode, body).decode("utf-8", "surrogateescape")
+            target = self._target(inode, body)
         elif isinstance(body, Device):
             device = body.numbers
-        xattrs = self.xattrs(inode)
-        return make_entry(path, kind, mode, uid, gid, mtime * NANO, size, target, device, xattrs, data)
+        link = target.decode("utf-8", "surrogateescape")
+        uid, gid = self._owner(inode, uid), self._owner(inode, gid)
+        xattrs = self.xattrs(inode) if first is None else NO_XATTRS
+        return make_entry(path, kind, mode, uid, gid, mtime * NANO, size, link, device, xattrs, data)
 
     def _owner(self, inode: Inode, row: int) -> int:
         if row < len(self._owners):

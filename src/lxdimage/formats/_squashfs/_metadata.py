@@ -24,7 +24,7 @@ BLOCK_HEADER = struct.Struct("<H")
 UNCOMPRESSED = 0x8000
 """That bit."""
 
-_LARGEST = BLOCK_HEADER.size + METADATA_SIZE
+_LARGEST_STORED = BLOCK_HEADER.size + METADATA_SIZE
 _CACHED_BLOCKS = 512
 
 
@@ -47,7 +47,7 @@ def read_block(file: BlockFile, decode: Decoder, place: int, name: str) -> tuple
     end = file.size
     if not 0 <= place <= end - BLOCK_HEADER.size:
         raise file.damaged(f"{name}: expected a block before byte {end}, found one at byte {place}", place)
-    stored = file.read(place, min(_LARGEST, end - place))
+    stored = file.read(place, min(_LARGEST_STORED, end - place))
     (header,) = BLOCK_HEADER.unpack_from(stored)
     size = header & ~UNCOMPRESSED
     after = place + BLOCK_HEADER.size + size
@@ -96,14 +96,15 @@ class Metadata:
         block = self._cache.pop(place, None)
         if block is None:
             data, after = read_block(self.file, self._decode, self.start + place, self.name)
-            if after > self._end:
-                message = f"{self.name}, which ends at byte {self._end}"
-                self._refusals.add(Refusal.REGION, message, self.start + place)
             block = data, after - self.start
             if len(self._cache) >= _CACHED_BLOCKS:
                 del self._cache[next(iter(self._cache))]
         self._cache[place] = block
-        self._last_place, self._last = place, block
+        if self.start + block[1] > self._end:  # noted each time, since it may have been forgotten
+            message = f"{self.name}, which ends at byte {self._end}"
+            self._refusals.add(Refusal.REGION, message, self.start + place)
+        else:
+            self._last_place, self._last = place, block
         return block
 
     def chunks(self, place: int, offset: int, size: int) -> Iterator[bytes]:
@@ -123,7 +124,7 @@ class Metadata:
 
     def read(self, place: int, offset: int, size: int) -> bytes:
         """Return *size* bytes from *offset* in the block at *place*; for sizes that are known to be small."""
-        data = self.block(place)[0][offset : offset + size]
+        data = self.block(place)[0][offset : offset + size] if size else b""
         return data if len(data) == size else b"".join(self.chunks(place, offset, size))
 
     def damaged(self, message: str, place: int) -> InvalidImageError:

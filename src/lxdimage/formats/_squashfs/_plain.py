@@ -2,7 +2,7 @@
 Directories with nothing unusual about them, as nearly all are: what a listing of the whole tree spends its time in.
 
 Names and inodes are read in one loop, and whatever is out of the ordinary is left to the careful readers of listings
-and inodes, which say what it is.
+and inodes, which say what it is; nothing is noted here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._squashfs._directories import EMPTY, ENTRY, GROUP, MOST_ENTRIES
+from lxdimage.formats._squashfs._directories import (
+    EMPTY,
+    ENTRY,
+    GROUP,
+    LEAST_GROUP,
+    LONGEST_USABLE_NAME,
+    MOST_ENTRIES,
+)
 from lxdimage.formats._squashfs._inodes import (
     BASIC_FILE,
     BASIC_FILE_LAYOUT,
@@ -24,6 +31,7 @@ from lxdimage.formats._squashfs._inodes import (
     InodeTable,
 )
 from lxdimage.formats._squashfs._metadata import Metadata
+from lxdimage.formats._squashfs._refusals import Refusals
 
 __all__ = ["Names", "read_plain"]
 
@@ -31,10 +39,16 @@ Names: TypeAlias = tuple[list[bytes], list[Inode], list[int]]
 """The names of a group, their inodes, and which of these are no `BasicFile`."""
 
 _LARGEST_LISTING = 1 << 18
-"""Bytes of a listing that is read at once."""
+"""Bytes of a listing that is read at once: what thousands of names take."""
 
 
-def read_plain(listings: Metadata, inodes: InodeTable, directory: Directory) -> Iterator[Names | None]:
+class _UnusualError(Exception):
+    """Something is out of the ordinary."""
+
+
+def read_plain(
+    listings: Metadata, inodes: InodeTable, directory: Directory, refusals: Refusals
+) -> Iterator[Names | None]:
     """
     Yield what a directory holds, group by group, as far as nothing is unusual.
 
@@ -42,33 +56,32 @@ def read_plain(listings: Metadata, inodes: InodeTable, directory: Directory) -> 
         listings: The directory table.
         inodes: The inode table.
         directory: Which directory.
+        refusals: Forgets what was noted while something unusual was read.
 
     Yields:
-        Names in the order of the listing, each one path component and greater than the one before it, and inodes of
-        the type that the listing gives them; at last None when the directory is large or the rest of it is unusual.
+        Names in the order of the listing, each one path component of at most 255 bytes and greater than the one before
+        it, and inodes of the type that the listing gives them; at last None when the directory is large or the rest of
+        it is unusual.
     """
-    size, position, last = directory.size - EMPTY, 0, b""
-    if not 0 <= size <= _LARGEST_LISTING:
+    size, position, last = max(0, directory.size - EMPTY), 0, b""
+    if size > _LARGEST_LISTING:
         yield None
         return
+    known = len(refusals)
     try:
         data = listings.read(directory.start, directory.offset, size)
         while position < size:
-            group, position = _read_group(data, position, inodes)
-            names = group[0]
-            if position > size or not last < names[0] or not _are_plain(names):
-                break
-            last = names[-1]
+            known = len(refusals)
+            group, position = _read_group(data, position, last, inodes)
+            last = group[0][-1]
             yield group
-        else:
-            return
-    except (InvalidImageError, struct.error):
-        pass
-    yield None
+    except (_UnusualError, InvalidImageError, struct.error):
+        refusals.forget(known)
+        yield None
 
 
 def _are_plain(names: list[bytes]) -> bool:
-    """Tell whether names are in order, and each is one path component; none may be empty."""
+    """Tell whether names are in order and short, and each is one path component; none may be empty."""
     path = b"/%b/" % b"/".join(names)
     return (
         b"\0" not in path
@@ -76,14 +89,15 @@ def _are_plain(names: list[bytes]) -> bool:
         and b"/./" not in path
         and b"/../" not in path
         and all(map(operator.lt, names, names[1:]))
+        and max(map(len, names)) <= LONGEST_USABLE_NAME
     )
 
 
-def _read_group(data: bytes, position: int, table: InodeTable) -> tuple[Names, int]:
-    """Return the group at *position* of a listing, and where it ends; `struct.error` when it has anything unusual."""
+def _read_group(data: bytes, position: int, last_name: bytes, table: InodeTable) -> tuple[Names, int]:
+    """Return the group at *position* of a listing, whose names are greater than *last_name*, and where it ends."""
     count, place, _ = GROUP.unpack_from(data, position)
-    if count >= MOST_ENTRIES:
-        raise struct.error
+    if count >= MOST_ENTRIES or len(data) - position < LEAST_GROUP:
+        raise _UnusualError
     position += GROUP.size
     block, last = table.block(place)
     unpack_entry, unpack_inode, fixed = ENTRY.unpack_from, BASIC_FILE_LAYOUT.unpack_from, ENTRY.size
@@ -99,12 +113,14 @@ def _read_group(data: bytes, position: int, table: InodeTable) -> tuple[Names, i
         if kind == BASIC_FILE and offset <= last:
             row = unpack_inode(block, offset)
             if row[0] == BASIC_FILE:
-                # Calling a named tuple takes three times as long as making it so.
-                inodes.append(new(BasicFile, row + (place, offset)))  # noqa: RUF005 - so does unpacking
+                # Calling a named tuple, or unpacking into a new one, takes three times as long as making it so.
+                inodes.append(new(BasicFile, row + (place, offset)))  # noqa: RUF005
                 continue
         inode = table.read(place << 16 | offset)
-        if inode.code not in {kind, kind + EXTENDED}:
-            raise struct.error
+        if kind > EXTENDED or inode.code not in {kind, kind + EXTENDED}:
+            raise _UnusualError
         others.append(len(inodes))
         inodes.append(inode)
+    if position > len(data) or not last_name < names[0] or not _are_plain(names):
+        raise _UnusualError
     return (names, inodes, others), position

@@ -26,7 +26,7 @@ from lxdimage.limits import Limits
 __all__ = ["Order", "Squashfs", "open_squashfs", "read_squashfs"]
 
 
-_EVERY = repeat(SquashfsMember)
+_MEMBER = repeat(SquashfsMember)
 
 
 class Order(Enum):
@@ -60,7 +60,7 @@ class Squashfs:
         self._tree = Tree(tables, inodes, limits)
         self._workers = Workers(threads)
         self._fragments = FragmentCache(self._content, self._workers)
-        self._rest = repeat(self._entries), repeat(self._content_of)
+        self._own_columns = repeat(self._entries), repeat(self._content_of)
 
     def refusals(self, stage: Stage) -> tuple[Diagnostic, ...]:
         """
@@ -122,7 +122,7 @@ class Squashfs:
 
     def _members(self, run: Run) -> Iterator[SquashfsMember]:
         # Calling a named tuple takes three times as long as making it so.
-        return map(tuple.__new__, _EVERY, zip(*run, *self._rest, strict=False))
+        return map(tuple.__new__, _MEMBER, zip(*run, *self._own_columns, strict=False))
 
     def _content_of(self, inode: Inode) -> Chunks:
         return Pipeline(self._content, self._workers, self._fragments, [inode]).read(0)

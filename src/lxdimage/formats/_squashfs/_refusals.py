@@ -76,6 +76,14 @@ class Refusals:
                 offset=offset,
             )
 
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def forget(self, known: int) -> None:
+        """Forget all but the first *known*, which were there before something was read that does not count."""
+        for kind in list(self._found)[known:]:
+            del self._found[kind]
+
     def __contains__(self, kind: Refusal) -> bool:
         return kind in self._found
 

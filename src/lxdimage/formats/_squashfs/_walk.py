@@ -8,8 +8,8 @@ from itertools import islice, repeat
 from typing import TypeAlias
 
 from lxdimage.errors import InvalidImageError
-from lxdimage.formats._squashfs._directories import Group, read_listing
-from lxdimage.formats._squashfs._inodes import Directory, Inode, InodeTable
+from lxdimage.formats._squashfs._directories import LONGEST_USABLE_NAME, Group, read_listing
+from lxdimage.formats._squashfs._inodes import BasicFile, Directory, Inode, InodeTable
 from lxdimage.formats._squashfs._open import Tables
 from lxdimage.formats._squashfs._plain import Names, read_plain
 from lxdimage.formats._squashfs._refusals import Refusal
@@ -19,7 +19,6 @@ __all__ = ["Run", "Tree", "split_path"]
 
 _DIRECTORY = 1
 _LONGEST_PATH = 4096
-_LONGEST_USABLE_NAME = 255
 _DEEPEST_PLAIN = 64  # since the listings of all directories above one are held
 
 
@@ -62,7 +61,7 @@ class Tree:
 
     def walk(self) -> Iterator[Run]:
         """
-        Yield everything below the root, a directory before what is in it, in the order of the listings.
+        Yield everything below the root in runs, a directory before what is in it, in the order of the listings.
 
         Raises:
             InvalidImageError: A directory is damaged, holds a bad name or is reached twice.
@@ -127,8 +126,7 @@ class Tree:
         Yields:
             Names, and whether the last one is that of a directory, which no other is.
         """
-        for names, inodes, others in self._groups(directory, len(parents)):
-            self._check_lengths(names, parent, directory)
+        for names, inodes, others in self._groups(parent, directory, len(parents)):
             self._check_numbers(names, inodes, parents)
             paths = [parent + name for name in names]
             if others:
@@ -136,20 +134,23 @@ class Tree:
             else:
                 yield (paths, inodes, _NO_LINKS), False
 
-    def _groups(self, directory: Directory, depth: int) -> Iterator[Names]:
-        """Yield what is in *directory*, which has *depth* directories above it."""
+    def _groups(self, parent: bytes, directory: Directory, depth: int) -> Iterator[Names]:
+        """Yield what is in *directory*, whose path is *parent*; it and those above it are *depth* directories."""
         if depth > _DEEPEST_PLAIN:
-            yield from self._read_carefully(directory)
+            yield from self._read_carefully(parent, directory, 0)
             return
-        for done, group in enumerate(read_plain(self._directories, self._inodes, directory)):
+        plain = read_plain(self._directories, self._inodes, directory, self._refusals)
+        for done, group in enumerate(plain):
             if group is None:
-                yield from islice(self._read_carefully(directory), done, None)
+                yield from self._read_carefully(parent, directory, done)
             else:
+                self._check_lengths(group[0], parent, directory)
                 yield group
 
-    def _read_carefully(self, directory: Directory) -> Iterator[Names]:
-        """Yield what any directory holds, and note or raise what is wrong with it."""
-        for group in read_listing(self._directories, directory, self._refusals):
+    def _read_carefully(self, parent: bytes, directory: Directory, done: int) -> Iterator[Names]:
+        """Yield what any directory holds behind the first *done* groups, and note or raise what is wrong with it."""
+        for group in islice(read_listing(self._directories, directory, self._refusals), done, None):
+            self._check_lengths(group.names, parent, directory)
             inodes = [self._inodes.read(group.block << 16 | offset) for offset in group.offsets]
             self._check_kinds(group, inodes)
             yield group.names, inodes, list(range(len(inodes)))
@@ -173,7 +174,7 @@ class Tree:
         if len(parent) + longest > _LONGEST_PATH:
             message = f"a path of {len(parent) + longest} bytes, more than {_LONGEST_PATH}"
             raise self._file.exceeded(message)
-        if longest > _LONGEST_USABLE_NAME:
+        if longest > LONGEST_USABLE_NAME:
             place = self._directories.start + directory.start
             self._refusals.add(Refusal.NAME, f"{longest} bytes, in {parent!r}", place)
 
@@ -195,7 +196,7 @@ class Tree:
                 self._refusals.add(Refusal.KIND, message, self._directories.start)
 
 
-_number_of = operator.itemgetter(5)  # of either kind of inode
+_number_of = operator.itemgetter(BasicFile._fields.index("number"))  # the same in both kinds of inode
 
 
 def _split(
