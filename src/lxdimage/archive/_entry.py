@@ -45,7 +45,8 @@ class _Unfrozen:
     """
     An entry while its values are set, after which it is one; extended attributes must be frozen.
 
-    Archives have many entries, and a frozen class takes five times as long to make of keywords.
+    Archives have many entries, and a frozen class takes five times as long to make of keywords, as `Entry` does with
+    a constructor of its own.
     """
 
     __slots__ = (

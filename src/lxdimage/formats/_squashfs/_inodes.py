@@ -112,7 +112,15 @@ Body: TypeAlias = File | Directory | Symlink | Device | Special
 
 
 class _BasicFile(NamedTuple):
-    """What the inode of a basic file holds, and where it is."""
+    """
+    What the inode of a basic file holds, and where it is.
+
+    Attributes:
+        bits: The mode as stored.
+        in_fragment: Where the end of the content begins in the fragment block.
+        place: Place of the metadata block.
+        begin: Where in that block the inode begins.
+    """
 
     code: int
     bits: int
