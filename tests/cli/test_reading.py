@@ -374,6 +374,33 @@ def test_ls_long_reads_like_tar(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].split() == ["-rwxr-xr-x", "0/0", "1", "2020-09-13", "12:26", "rootfs/sbin/init"]
 
 
+def test_ls_long_tells_kinds_special_bits_devices_links_and_times_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = [
+        ("-rwsr-xr-x", member("suid", b"x", mode=0o4755, uid=1000, gid=100)),
+        ("-rw-r-S---", member("sgid", mode=0o2640)),
+        ("drwxrwxrwt", member("sticky", mode=0o1777, type=tarfile.DIRTYPE)),
+        ("drwxrwxrwT", member("tmp", mode=0o1776, type=tarfile.DIRTYPE)),
+        ("crw-rw-rw-", member("null", mode=0o666, type=tarfile.CHRTYPE, devmajor=1, devminor=3)),
+        ("brw-rw----", member("sda", mode=0o660, type=tarfile.BLKTYPE, devmajor=8)),
+        ("prw-------", member("pipe", mode=0o600, type=tarfile.FIFOTYPE)),
+        ("lrwxrwxrwx", member("link", mode=0o777, type=tarfile.SYMTYPE, linkname="a\nb")),
+        ("hrw-r--r--", member("hard", type=tarfile.LNKTYPE, linkname="suid")),
+        ("-rw-r--r--", member("old", mtime=-61)),
+        ("-rw-r--r--", member("late", mtime=1 << 40)),
+    ]
+    Path("kinds.tar").write_bytes(pack([found for _, found in shown]))
+    lines = run(capsys, "ls", "-l", "kinds.tar")[1].splitlines()
+    assert [line.split()[0] for line in lines] == [text for text, _ in shown]
+    assert lines[0] == "-rwsr-xr-x    1000/100           1 2020-09-13 12:26 suid"
+    assert [line.split()[2] for line in lines[4:6]] == ["1,3", "8,0"]
+    assert lines[7].endswith(" link -> a\\x0ab")
+    assert lines[8].endswith(" hard link to suid")
+    assert lines[9].endswith(" 1969-12-31 23:58 old")
+    assert lines[10].endswith("    1099511627776 late")
+
+
 def test_cat_writes_members_of_any_layout(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["cat", "meta.tar", "root.tar", "rootfs/etc/motd"]) == 0
     assert b"hello\n" == capfdbinary.readouterr().out

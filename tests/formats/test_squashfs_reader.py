@@ -23,6 +23,7 @@ from lxdimage.formats._squashfs import (
     open_squashfs,
     read_squashfs,
 )
+from lxdimage.formats._squashfs._inodes import BasicFile, GeneralInode
 from lxdimage.limits import Limits
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "squashfs"
@@ -136,6 +137,11 @@ def test_a_path_is_looked_up_with_any_slashes_and_without_following_links() -> N
         assert directory.name == b"dir/sub/"
         for path in ("nothing", "dir/a/b", "dir/link/a", ".."):
             assert squashfs.lookup(path) is None
+
+
+def test_both_kinds_of_inode_have_their_number_in_one_place() -> None:
+    """The numbers of a group are taken by that place, whatever its inodes are."""
+    assert BasicFile._fields.index("number") == GeneralInode._fields.index("number")
 
 
 def test_the_offset_is_in_the_inode_table() -> None:

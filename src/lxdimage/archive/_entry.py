@@ -93,6 +93,7 @@ class _Unfrozen:
 
 
 def _frozen_xattrs(xattrs: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    # With types of its own, which checkers do not infer for a converter of any mapping.
     return frozen(xattrs)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "Device",
     "Directory",
     "File",
+    "GeneralInode",
     "Inode",
     "InodeTable",
     "Special",
